@@ -1,7 +1,7 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-use crate::{Paper, PaperRef, surname};
+use crate::{Paper, PaperRef, SourceName, surname};
 
 /// The keys by which records of one work find each other, strongest first: arXiv id without version,
 /// DOI, Semantic Scholar id, corpus id, PubMed id, the user's own id. A DOI that arXiv gave out counts
@@ -21,6 +21,25 @@ pub fn identity_keys(paper: &Paper) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
     keys.retain(|key| seen.insert(key.clone()));
     keys
+}
+
+/// The key of one source's record of a paper, under which a later record of the same source replaces
+/// it: arXiv's id, Semantic Scholar's id, the user's own id; else the strongest of the others; else,
+/// for a record without any identifier, a digest of its text.
+#[must_use]
+pub fn record_key(paper: &Paper) -> String {
+    let keys = identity_keys(paper);
+    let own = match paper.source() {
+        Some(SourceName::Arxiv) => "arxiv:",
+        Some(SourceName::SemanticScholar) => "s2:",
+        Some(SourceName::Import) | None => "local:",
+    };
+    let native = keys.iter().find(|key| key.starts_with(own)).or_else(|| keys.first()).cloned();
+    native.unwrap_or_else(|| {
+        let authors: Vec<&str> = paper.authors.iter().map(|author| author.name.as_str()).collect();
+        let text = format!("{:?}", (&paper.title, paper.year, authors, &paper.abstract_text));
+        format!("text:{}", uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, text.as_bytes()))
+    })
 }
 
 /// The title with only its letters and digits left, lower case, no accents, no LaTeX commands: equal
@@ -54,17 +73,19 @@ pub(crate) fn fold(text: &str) -> String {
         .collect()
 }
 
-/// Whether two records without a common identifier tell of one work: the same normalised title, the
-/// same year, a shared surname, and no identifier of one kind in which they differ.
+/// The key under which records of one work meet when they share no identifier: normalised title and year;
+/// none when either is unknown.
+#[must_use]
+pub fn likeness_key(paper: &Paper) -> Option<String> {
+    let title = title_key(&paper.title);
+    paper.year.filter(|_| !title.is_empty()).map(|year| format!("{title}:{year}"))
+}
+
+/// Whether two records of one [`likeness_key`] tell of one work: a shared surname, and no identifier of one
+/// kind in which they differ.
 #[must_use]
 pub fn same_work(a: &Paper, b: &Paper) -> bool {
-    let title = title_key(&a.title);
-    !title.is_empty()
-        && title == title_key(&b.title)
-        && a.year.is_some()
-        && a.year == b.year
-        && share_a_surname(a, b)
-        && !ids_conflict(a, b)
+    share_a_surname(a, b) && !ids_conflict(a, b)
 }
 
 fn share_a_surname(a: &Paper, b: &Paper) -> bool {
@@ -72,7 +93,9 @@ fn share_a_surname(a: &Paper, b: &Paper) -> bool {
     b.authors.iter().map(|author| surname(&author.name)).any(|name| !name.is_empty() && known.contains(&name))
 }
 
-fn ids_conflict(a: &Paper, b: &Paper) -> bool {
+/// Whether two records have different identifiers of one kind, and so cannot be one work.
+#[must_use]
+pub fn ids_conflict(a: &Paper, b: &Paper) -> bool {
     fn differ<T: PartialEq>(a: Option<&T>, b: Option<&T>) -> bool {
         matches!((a, b), (Some(a), Some(b)) if a != b)
     }
@@ -106,10 +129,12 @@ mod tests {
     #[test]
     fn the_same_title_year_and_surname_is_one_work() {
         let a = paper("Deep Residual Learning", 2015, "Kaiming He");
-        assert!(same_work(&a, &paper("Deep residual learning.", 2015, "He, Kaiming")));
-        assert!(!same_work(&a, &paper("Deep residual learning", 2016, "Kaiming He")));
-        assert!(!same_work(&a, &paper("Deep residual learning", 2015, "Xiangyu Zhang")));
-        assert!(!same_work(&a, &paper("Deep residual", 2015, "Kaiming He")));
+        let joins = |b: &Paper| likeness_key(&a) == likeness_key(b) && same_work(&a, b);
+        assert!(joins(&paper("Deep residual learning.", 2015, "He, Kaiming")));
+        assert!(!joins(&paper("Deep residual learning", 2016, "Kaiming He")));
+        assert!(!joins(&paper("Deep residual learning", 2015, "Xiangyu Zhang")));
+        assert!(!joins(&paper("Deep residual", 2015, "Kaiming He")));
+        assert_eq!(likeness_key(&Paper::new("Undated", SourceName::Arxiv, jiff::Timestamp::UNIX_EPOCH)), None);
     }
 
     #[test]
@@ -121,6 +146,18 @@ mod tests {
         assert!(!same_work(&a, &b));
         b.ids.doi = Some("10.48550/arXiv.1512.03385".parse().unwrap());
         assert!(same_work(&a, &b), "a preprint's DOI is no conflict");
+    }
+
+    #[test]
+    fn a_record_is_keyed_by_its_own_source_first_and_by_its_text_last() {
+        let mut scholar = Paper::new("T", SourceName::SemanticScholar, jiff::Timestamp::UNIX_EPOCH);
+        let by_text = record_key(&scholar);
+        assert!(by_text.starts_with("text:"), "{by_text}");
+        assert_ne!(by_text, record_key(&paper("T", 2015, "A")));
+        scholar.ids.arxiv = Some("1512.03385".parse().unwrap());
+        assert_eq!(record_key(&scholar), "arxiv:1512.03385");
+        scholar.ids.semantic_scholar = Some("204e3073870fae3d05bcbc2f6a8e263d9b72e776".parse().unwrap());
+        assert_eq!(record_key(&scholar), "s2:204e3073870fae3d05bcbc2f6a8e263d9b72e776");
     }
 
     #[test]

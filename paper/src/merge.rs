@@ -33,7 +33,7 @@ pub fn merge(records: &[Paper]) -> Option<Paper> {
         comment: first_of(&ordered, |p| p.comment.clone()),
         journal_ref: first_of(&ordered, |p| p.journal_ref.clone()),
         citation_count: first_of(&scholar_first(&ordered), |p| p.citation_count),
-        withdrawn: ordered.iter().find(|p| p.source() == first.source()).is_some_and(|p| p.withdrawn),
+        withdrawn: first.withdrawn,
         retracted: ordered.iter().any(|p| p.retracted),
         sources: merge_sources(&ordered),
     })

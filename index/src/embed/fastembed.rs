@@ -1,0 +1,234 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError, TryLockError};
+
+use fastembed::{
+    EmbeddingModel, InitOptionsUserDefined, ModelInfo as HubModel, Pooling, TextEmbedding, TextInitOptions,
+    UserDefinedEmbeddingModel,
+};
+
+use super::model_files::{Manifest, ModelFiles, unusable};
+use super::{Embedder, ModelInfo, runtime};
+use crate::IndexError;
+use crate::error::SETUP;
+
+/// Texts a run of the model may have.
+const BATCH: usize = 32;
+/// Tokens that a model from the hub reads, where its own settings do not say less.
+const HUB_TOKENS: usize = 512;
+/// The folder of the model that set-up installs.
+const INSTALLED: &str = "all-MiniLM-L6-v2";
+/// The runtime library that set-up installs.
+const LIBRARY: &str = "libonnxruntime.so";
+
+/// Which model to load, and from where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmbeddingSettings {
+    /// Where set-up puts models and the ONNX Runtime library; models from the hub are kept there too.
+    pub models_dir: PathBuf,
+    /// The ONNX Runtime library, 1.24 or newer; none for the one in `models_dir`.
+    pub runtime_library: Option<PathBuf>,
+    /// `all-MiniLM-L6-v2` (8-bit weights), `all-MiniLM-L6-v2-fp32`, or a model of the hub that
+    /// fastembed knows, such as `BAAI/bge-small-en-v1.5`.
+    pub model: String,
+    /// Threads of the runtime; 0 for one a processor.
+    pub threads: usize,
+}
+
+impl EmbeddingSettings {
+    /// The library that is loaded.
+    #[must_use]
+    pub fn library(&self) -> PathBuf {
+        self.runtime_library.clone().unwrap_or_else(|| self.models_dir.join(LIBRARY))
+    }
+
+    /// The folder of the installed model.
+    #[must_use]
+    pub fn installed_model(&self) -> PathBuf {
+        self.models_dir.join(INSTALLED)
+    }
+}
+
+/// A sentence embedding model on the processor, through fastembed and ONNX Runtime.
+pub struct FastEmbedder {
+    model: ModelInfo,
+    settings: EmbeddingSettings,
+    prefixes: (&'static str, &'static str),
+    session: Mutex<TextEmbedding>,
+    /// Loaded when a query comes while passages are being embedded, which take the first for long.
+    second: Mutex<Option<TextEmbedding>>,
+}
+
+impl FastEmbedder {
+    /// Loads the runtime library and the model. Blocks, up to a second; a model of the hub that was
+    /// never used before is fetched first.
+    ///
+    /// # Errors
+    /// [`IndexError::ModelMissing`], [`IndexError::ModelUnusable`] or [`IndexError::UnknownModel`].
+    pub fn load(settings: &EmbeddingSettings) -> Result<Self, IndexError> {
+        let (session, model) = load(settings)?;
+        let prefixes = prefixes(&settings.model);
+        let (session, second) = (Mutex::new(session), Mutex::new(None));
+        Ok(Self { model, settings: settings.clone(), prefixes, session, second })
+    }
+}
+
+impl Embedder for FastEmbedder {
+    fn model(&self) -> &ModelInfo {
+        &self.model
+    }
+
+    fn embed_passages(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, IndexError> {
+        // Texts of about one length share a run, since the shorter ones are padded to the longest.
+        let mut order: Vec<usize> = (0..texts.len()).collect();
+        order.sort_by_key(|at| texts.get(*at).map(String::len));
+        let mut vectors = vec![Vec::new(); texts.len()];
+        for batch in order.chunks(BATCH) {
+            let prefixed: Vec<String> =
+                batch.iter().filter_map(|at| texts.get(*at)).map(|text| format!("{}{text}", self.prefixes.0)).collect();
+            let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+            let embedded = embed(&mut session, &prefixed, self.model.dimension)?;
+            drop(session);
+            for (at, vector) in batch.iter().zip(embedded) {
+                if let Some(place) = vectors.get_mut(*at) {
+                    *place = vector;
+                }
+            }
+        }
+        Ok(vectors)
+    }
+
+    fn embed_query(&self, text: &str) -> Result<Vec<f32>, IndexError> {
+        let prefixed = [format!("{}{text}", self.prefixes.1)];
+        let embedded = match self.session.try_lock() {
+            Ok(mut session) => embed(&mut session, &prefixed, self.model.dimension)?,
+            Err(TryLockError::Poisoned(session)) => embed(&mut session.into_inner(), &prefixed, self.model.dimension)?,
+            Err(TryLockError::WouldBlock) => {
+                let mut second = self.second.lock().unwrap_or_else(PoisonError::into_inner);
+                let session = match second.as_mut() {
+                    Some(session) => session,
+                    None => second.insert(load(&self.settings)?.0),
+                };
+                embed(session, &prefixed, self.model.dimension)?
+            }
+        };
+        embedded.into_iter().next().ok_or_else(|| failed("no vector for the query"))
+    }
+}
+
+/// One run of the model.
+fn embed(session: &mut TextEmbedding, texts: &[String], dimension: usize) -> Result<Vec<Vec<f32>>, IndexError> {
+    let run = catch_unwind(AssertUnwindSafe(|| session.embed(texts, Some(texts.len().max(1)))));
+    let vectors = run.map_err(|_| failed("the runtime panicked"))?.map_err(failed)?;
+    let fits = |vector: &Vec<f32>| vector.len() == dimension && vector.iter().all(|x| x.is_finite());
+    if vectors.len() != texts.len() || !vectors.iter().all(fits) {
+        return Err(failed(format!(
+            "the model gave something else than {} vectors of {dimension} numbers",
+            texts.len()
+        )));
+    }
+    Ok(vectors)
+}
+
+fn failed(reason: impl std::fmt::Display) -> IndexError {
+    IndexError::Embedding { reason: reason.to_string() }
+}
+
+fn load(settings: &EmbeddingSettings) -> Result<(TextEmbedding, ModelInfo), IndexError> {
+    match settings.model.as_str() {
+        INSTALLED => installed(settings, "model_int8.onnx"),
+        "all-MiniLM-L6-v2-fp32" => installed(settings, "model.onnx"),
+        name => from_hub(settings, name),
+    }
+}
+
+fn installed(settings: &EmbeddingSettings, graph: &str) -> Result<(TextEmbedding, ModelInfo), IndexError> {
+    let models = &settings.models_dir;
+    let library = settings.library();
+    if !library.is_file() {
+        return Err(IndexError::ModelMissing { path: library, remedy: SETUP });
+    }
+    let manifest = Manifest::read(models, INSTALLED)?;
+    if settings.runtime_library.is_none() {
+        manifest.verified(models, LIBRARY)?;
+    }
+    let environment = runtime::environment(&library)?;
+    let files = ModelFiles::read(&manifest, models, INSTALLED, graph)?;
+    let path = settings.installed_model().join(graph);
+    let (dimension, max_tokens) = (manifest.dimension, manifest.max_length);
+    let mut options = InitOptionsUserDefined::new().with_max_length(max_tokens).with_environment(environment);
+    options.intra_threads = (settings.threads > 0).then_some(settings.threads);
+    let model = UserDefinedEmbeddingModel::new(files.graph, files.tokenizer).with_pooling(Pooling::Mean);
+    let loaded = catch_unwind(AssertUnwindSafe(|| TextEmbedding::try_new_from_user_defined(model, options)));
+    let session = match loaded {
+        Ok(Ok(session)) => session,
+        Ok(Err(error)) => return Err(unusable(&path, error.to_string())),
+        Err(_) => return Err(unusable(&path, "the runtime panicked while loading it".to_owned())),
+    };
+    Ok((session, ModelInfo { name: settings.model.clone(), dimension, max_tokens }))
+}
+
+fn from_hub(settings: &EmbeddingSettings, name: &str) -> Result<(TextEmbedding, ModelInfo), IndexError> {
+    let known = TextEmbedding::list_supported_models();
+    let found = find(&known, name).ok_or_else(|| unknown(&known, name))?;
+    let environment = runtime::environment(&settings.library())?;
+    let mut options = TextInitOptions::new(found.model.clone())
+        .with_cache_dir(settings.models_dir.clone())
+        .with_show_download_progress(false)
+        .with_max_length(HUB_TOKENS)
+        .with_environment(environment);
+    options.intra_threads = (settings.threads > 0).then_some(settings.threads);
+    let failed = |reason: String| IndexError::ModelUnusable {
+        path: settings.models_dir.join(name),
+        reason,
+        remedy: "check that the hub can be reached, or set embedding.model to all-MiniLM-L6-v2, which `make setup` installs",
+    };
+    let loaded = catch_unwind(AssertUnwindSafe(|| TextEmbedding::try_new(options)));
+    let session = loaded.map_err(|_| failed("the runtime panicked while loading it".to_owned()))?;
+    let session = session.map_err(|error| failed(error.to_string()))?;
+    Ok((session, ModelInfo { name: name.to_owned(), dimension: found.dim, max_tokens: HUB_TOKENS }))
+}
+
+/// The model of a name: the hub's, or only what stands after the slash, since fastembed fetches many
+/// models from a converted copy of another owner. Of a model and its smaller copies the full one.
+fn find<'a>(known: &'a [HubModel<EmbeddingModel>], name: &str) -> Option<&'a HubModel<EmbeddingModel>> {
+    let last = |code: &str| code.rsplit('/').next().unwrap_or(code).to_ascii_lowercase();
+    let wanted = last(name);
+    let named = known.iter().filter(|model| {
+        model.model_code.eq_ignore_ascii_case(name)
+            || last(&model.model_code) == wanted
+            || model.model.to_string() == name
+    });
+    let full = |model: &&HubModel<EmbeddingModel>| {
+        let variant = model.model.to_string();
+        (variant != name, variant.ends_with('Q') || variant.ends_with("Q4"), variant)
+    };
+    named.min_by_key(full)
+}
+
+fn unknown(known: &[HubModel<EmbeddingModel>], name: &str) -> IndexError {
+    let mut codes: Vec<&str> = known.iter().map(|model| model.model_code.as_str()).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    IndexError::UnknownModel { name: name.to_owned(), known: codes.join(", ") }
+}
+
+/// What a model's authors ask to be put before passages and before queries.
+fn prefixes(model: &str) -> (&'static str, &'static str) {
+    const RETRIEVE: &str = "Represent this sentence for searching relevant passages: ";
+    let model = model.to_ascii_lowercase();
+    let has = |part: &str| model.contains(part);
+    if has("-e5-") {
+        ("passage: ", "query: ")
+    } else if has("nomic-embed-text") || has("modernbert-embed") {
+        ("search_document: ", "search_query: ")
+    } else if has("arctic-embed") || has("mxbai-embed") || (has("bge-") && has("-en-")) {
+        ("", RETRIEVE)
+    } else {
+        ("", "")
+    }
+}
+
+#[cfg(test)]
+#[path = "fastembed_tests.rs"]
+mod tests;

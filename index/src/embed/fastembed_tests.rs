@@ -1,0 +1,113 @@
+use std::path::Path;
+
+use super::*;
+
+fn settings(dir: &Path, model: &str) -> EmbeddingSettings {
+    EmbeddingSettings { models_dir: dir.to_owned(), runtime_library: None, model: model.to_owned(), threads: 2 }
+}
+
+/// The folder that set-up fills, where it has been run.
+#[allow(clippy::disallowed_methods, reason = "where the model is installed comes from outside")]
+fn models() -> Option<PathBuf> {
+    let set = std::env::var("LECTERN_MODELS").ok().map(PathBuf::from);
+    let data = std::env::var("XDG_DATA_HOME").ok().map(PathBuf::from);
+    let home = std::env::var("HOME").ok().map(|home| PathBuf::from(home).join(".local/share"));
+    let dir = set.or_else(|| data.or(home).map(|data| data.join("lectern/models")))?;
+    dir.join(INSTALLED).join("manifest.json").is_file().then_some(dir)
+}
+
+fn skipped() {
+    eprintln!("SKIPPED: the embedding model is not installed (`make setup`): the model's part of the embedder suite");
+}
+
+#[test]
+fn a_missing_library_is_named_with_the_remedy() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut settings = settings(dir.path(), INSTALLED);
+    settings.runtime_library = Some(dir.path().join("none.so"));
+    // Another test of this process may have loaded a library; then the model is what is missing.
+    let missing = match FastEmbedder::load(&settings).err().unwrap() {
+        IndexError::ModelMissing { path, remedy } => (path, remedy),
+        other => panic!("{other}"),
+    };
+    assert!(missing.0.starts_with(dir.path()));
+    assert_eq!(missing.1, "run `make setup`");
+}
+
+#[test]
+fn an_unknown_model_is_told_the_known_ones() {
+    let error = FastEmbedder::load(&settings(Path::new("/nowhere"), "gpt-17")).err().unwrap().to_string();
+    assert!(error.starts_with("there is no embedding model `gpt-17`"), "{error}");
+    assert!(error.contains("Xenova/bge-small-en-v1.5"), "{error}");
+}
+
+#[test]
+fn hub_models_are_found_by_their_first_owners_name_too() {
+    let known = TextEmbedding::list_supported_models();
+    for (name, model) in [
+        ("BAAI/bge-small-en-v1.5", EmbeddingModel::BGESmallENV15),
+        ("Xenova/bge-small-en-v1.5", EmbeddingModel::BGESmallENV15),
+        ("BGESmallENV15Q", EmbeddingModel::BGESmallENV15Q),
+        ("nomic-ai/nomic-embed-text-v1.5", EmbeddingModel::NomicEmbedTextV15),
+        ("intfloat/multilingual-e5-small", EmbeddingModel::MultilingualE5Small),
+    ] {
+        assert_eq!(find(&known, name).map(|found| found.model.clone()), Some(model), "{name}");
+    }
+    assert!(find(&known, "bge").is_none());
+}
+
+#[test]
+fn prefixes_are_those_of_the_models_authors() {
+    assert_eq!(prefixes("all-MiniLM-L6-v2"), ("", ""));
+    assert_eq!(prefixes("intfloat/multilingual-e5-small"), ("passage: ", "query: "));
+    assert_eq!(prefixes("nomic-ai/nomic-embed-text-v1.5"), ("search_document: ", "search_query: "));
+    assert_eq!(prefixes("BAAI/bge-m3"), ("", ""));
+    assert!(prefixes("BAAI/bge-small-en-v1.5").1.starts_with("Represent this sentence"));
+}
+
+#[test]
+fn the_installed_models_keep_the_contract_and_know_meaning() {
+    let Some(dir) = models() else { return skipped() };
+    for name in [INSTALLED, "all-MiniLM-L6-v2-fp32"] {
+        let embedder = FastEmbedder::load(&settings(&dir, name)).unwrap();
+        assert_eq!(embedder.model(), &ModelInfo { name: name.to_owned(), dimension: 384, max_tokens: 256 });
+        crate::embed::suite(&embedder);
+        let query = embedder.embed_query("How do vaccines protect against infection?").unwrap();
+        let texts = ["Immunisation induces antibodies.", "Convolutional networks classify images."].map(str::to_owned);
+        let scores: Vec<f32> = (embedder.embed_passages(&texts).unwrap().iter())
+            .map(|vector| vector.iter().zip(&query).map(|(a, b)| a * b).sum())
+            .collect();
+        assert!(scores[0] > scores[1] + 0.2, "{name}: {scores:?}");
+    }
+}
+
+#[test]
+fn a_query_does_not_wait_for_passages() {
+    let Some(dir) = models() else { return skipped() };
+    let embedder = FastEmbedder::load(&settings(&dir, INSTALLED)).unwrap();
+    let alone = embedder.embed_query("residual learning").unwrap();
+    let busy = embedder.session.lock().unwrap();
+    assert_eq!(embedder.embed_query("residual learning").unwrap(), alone);
+    drop(busy);
+}
+
+#[test]
+fn a_damaged_model_file_is_named_with_the_remedy() {
+    let Some(installed) = models() else { return skipped() };
+    let dir = tempfile::tempdir().unwrap();
+    let copy = dir.path().join(INSTALLED);
+    std::fs::create_dir(&copy).unwrap();
+    for file in std::fs::read_dir(installed.join(INSTALLED)).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), copy.join(file.file_name())).unwrap();
+    }
+    let mut settings = settings(dir.path(), INSTALLED);
+    settings.runtime_library = Some(installed.join("libonnxruntime.so"));
+    std::fs::write(copy.join("model_int8.onnx"), b"not a graph").unwrap();
+    let error = FastEmbedder::load(&settings).err().unwrap();
+    assert!(matches!(error, IndexError::ModelUnusable { .. }), "{error}");
+    assert!(error.to_string().contains("model_int8.onnx") && error.to_string().contains("make setup"), "{error}");
+    std::fs::remove_file(copy.join("tokenizer.json")).unwrap();
+    settings.model = "all-MiniLM-L6-v2-fp32".to_owned();
+    assert!(matches!(FastEmbedder::load(&settings).err().unwrap(), IndexError::ModelMissing { .. }));
+}

@@ -1,0 +1,68 @@
+//! Text to vectors.
+
+mod fastembed;
+mod hashing;
+mod model_files;
+mod runtime;
+
+pub use self::fastembed::{EmbeddingSettings, FastEmbedder};
+pub use self::hashing::HashEmbedder;
+
+use crate::IndexError;
+
+/// What is to be known of an embedding model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelInfo {
+    /// Its name; two models of one name give the same vectors.
+    pub name: String,
+    /// Length of its vectors.
+    pub dimension: usize,
+    /// How many tokens of a text it reads; the rest is cut off.
+    pub max_tokens: usize,
+}
+
+/// Turns texts into vectors whose cosine says how close they are in meaning.
+///
+/// Passages and queries have a method each, since some models want a prefix before one of them.
+/// Every text gives one vector of [`ModelInfo::dimension`] finite numbers and length 1, whatever the
+/// text, the empty one included; the same text gives the same vector up to rounding, whatever it is
+/// embedded together with. Calls block and use the processor: async callers move them to a blocking
+/// thread.
+///
+/// To sum it up, an `Embedder` is a pure function that is expensive.
+pub trait Embedder: Send + Sync {
+    /// The model behind it.
+    fn model(&self) -> &ModelInfo;
+
+    /// The vectors of passages, in their order.
+    ///
+    /// # Errors
+    /// [`IndexError::Embedding`] when the runtime fails.
+    fn embed_passages(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, IndexError>;
+
+    /// The vector of a query.
+    ///
+    /// # Errors
+    /// [`IndexError::Embedding`] when the runtime fails.
+    fn embed_query(&self, text: &str) -> Result<Vec<f32>, IndexError>;
+}
+
+/// What every [`Embedder`] must do.
+#[cfg(test)]
+pub(crate) fn suite(embedder: &dyn Embedder) {
+    let cosine = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    let long = "many words of no meaning at all ".repeat(500);
+    let odd = ["", "  ", "e\u{301} 漢字 \u{1F600}", "\0", &long, "Deep residual learning."];
+    let texts: Vec<String> = odd.iter().map(|text| (*text).to_owned()).collect();
+    let vectors = embedder.embed_passages(&texts).unwrap();
+    assert_eq!(vectors.len(), texts.len());
+    for (text, vector) in texts.iter().zip(&vectors) {
+        assert_eq!(vector.len(), embedder.model().dimension, "{text:.20}");
+        assert!((cosine(vector, vector) - 1.0).abs() < 1e-3, "length 1: {text:.20}");
+        let alone = embedder.embed_passages(std::slice::from_ref(text)).unwrap();
+        // Eight-bit models round by the largest number of the whole batch.
+        assert!(cosine(vector, &alone[0]) > 0.95, "the same alone as among others: {text:.20}");
+        assert_eq!(embedder.embed_query(text).unwrap().len(), embedder.model().dimension);
+    }
+    assert_eq!(embedder.embed_passages(&[]).unwrap(), Vec::<Vec<f32>>::new());
+}

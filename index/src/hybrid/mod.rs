@@ -1,0 +1,176 @@
+mod search;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use paper::PaperId;
+
+use crate::layout::Layout;
+use crate::lexical::{LexicalIndex, Snapshot};
+use crate::{Embedder, IndexError, IndexStats, Passage, PassageId, VectorStore, dense};
+
+/// Where an index is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexSettings {
+    /// Its folder, made when it is not there.
+    pub dir: PathBuf,
+}
+
+impl IndexSettings {
+    /// Where in it an embedded vector store belongs, so that [`HybridIndex::destroy`] finds it.
+    #[must_use]
+    pub fn dense_dir(&self) -> PathBuf {
+        Layout::new(&self.dir).dense()
+    }
+}
+
+/// Papers made searchable: the only door to the index.
+///
+/// One task writes ([`HybridIndex::write`]), any number search meanwhile and see whole batches or
+/// nothing of them. A clone is another handle to the same index.
+#[derive(Clone)]
+pub struct HybridIndex {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    layout: Layout,
+    /// The model that the index is built with.
+    model: Option<String>,
+    lexical: LexicalIndex,
+    dense: Option<DenseArm>,
+    /// Why there is no dense arm.
+    without_dense: &'static str,
+    watermark: AtomicU64,
+    writing: tokio::sync::Mutex<()>,
+}
+
+/// Vectors, and what makes them.
+#[derive(Clone)]
+struct DenseArm {
+    vectors: Arc<dyn VectorStore>,
+    embedder: Arc<dyn Embedder>,
+}
+
+impl HybridIndex {
+    /// Opens the index, and makes it when the folder is empty. Blocks for some milliseconds.
+    ///
+    /// Without a vector store or a model its words can be searched all the same; see
+    /// [`crate::SearchResults::notice`].
+    ///
+    /// # Errors
+    /// [`IndexError::Corrupt`], [`IndexError::ModelChanged`] and [`IndexError::Disk`].
+    pub fn open(
+        settings: IndexSettings,
+        vectors: Option<Arc<dyn VectorStore>>,
+        embedder: Option<Arc<dyn Embedder>>,
+    ) -> Result<Self, IndexError> {
+        let without_dense = match (&vectors, &embedder) {
+            (_, None) => "No embedding model is loaded, so only words were searched; `make setup` installs one.",
+            _ => "No vector store is open, so only words were searched.",
+        };
+        let dense = vectors.zip(embedder).map(|(vectors, embedder)| DenseArm { vectors, embedder });
+        let layout = Layout::new(&settings.dir);
+        let known = dense.as_ref().map(|arm| arm.embedder.model());
+        let unwritten = || {
+            LexicalIndex::open(&layout.lexical()).and_then(|lexical| lexical.watermark()).is_ok_and(|mark| mark == 0)
+        };
+        let model = layout.claim(known, unwritten)?;
+        let lexical = LexicalIndex::open(&layout.lexical())?;
+        let watermark = AtomicU64::new(lexical.watermark()?);
+        let writing = tokio::sync::Mutex::new(());
+        Ok(Self { shared: Arc::new(Shared { layout, model, lexical, dense, without_dense, watermark, writing }) })
+    }
+
+    /// Deletes the index in `dir` with an embedded vector store in it, to build it anew. Whatever else
+    /// lies in the folder stays; a Qdrant server's collection has [`crate::QdrantStore::destroy`].
+    ///
+    /// # Errors
+    /// [`IndexError::Busy`] when a process has it open, [`IndexError::Disk`] when it cannot be deleted.
+    pub fn destroy(dir: &Path) -> Result<(), IndexError> {
+        let layout = Layout::new(dir);
+        if layout.dense().exists() {
+            dense::check_unused(&layout.dense())?;
+        }
+        layout.destroy()
+    }
+
+    /// The store's revision up to which everything is written and durable; 0 in a new index.
+    #[must_use]
+    pub fn watermark(&self) -> u64 {
+        self.shared.watermark.load(Ordering::Acquire)
+    }
+
+    /// A passage by its id.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub async fn passage(&self, id: PassageId) -> Result<Option<Passage>, IndexError> {
+        let read = move |snapshot: &Snapshot| {
+            let found = snapshot.locate(&[id])?.into_iter().next();
+            found.map(|candidate| snapshot.passage_at(candidate.address)).transpose()
+        };
+        self.read(read).await
+    }
+
+    /// The passages of a paper, in order; none when the index does not have it.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub async fn passages_of(&self, paper: PaperId) -> Result<Vec<Passage>, IndexError> {
+        self.read(move |snapshot| snapshot.passages_of(paper)).await
+    }
+
+    /// What the index holds.
+    ///
+    /// # Errors
+    /// When one of the arms cannot be read.
+    pub async fn stats(&self) -> Result<IndexStats, IndexError> {
+        let layout = self.shared.layout.clone();
+        let read = move |snapshot: &Snapshot| Ok((snapshot.papers()?, snapshot.passages(), layout.size()));
+        let (papers, passages, bytes_on_disk) = self.read(read).await?;
+        let vectors = match &self.shared.dense {
+            Some(arm) => Some(arm.vectors.count().await?),
+            None => None,
+        };
+        let (model, watermark) = (self.shared.model.clone(), self.watermark());
+        Ok(IndexStats { papers, passages, vectors, bytes_on_disk, model, watermark })
+    }
+
+    /// Whether both arms hold the same passages, as far as their numbers tell.
+    ///
+    /// # Errors
+    /// [`IndexError::Corrupt`] when they do not: somebody emptied the vector store, or put an old one
+    /// back.
+    pub async fn check(&self) -> Result<(), IndexError> {
+        let stats = self.stats().await?;
+        match stats.vectors {
+            Some(vectors) if vectors != stats.passages => {
+                let reason = format!("{} passages have {vectors} vectors", stats.passages);
+                Err(IndexError::corrupt(self.shared.layout.dir(), reason))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads the lexical arm on a blocking thread.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Snapshot) -> Result<T, IndexError> + Send + 'static,
+    ) -> Result<T, IndexError> {
+        let snapshot = self.shared.lexical.snapshot();
+        blocking(move || work(&snapshot)).await
+    }
+}
+
+/// Runs work that takes the processor or the disk for long where it does not hold up other tasks.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, IndexError> + Send + 'static,
+) -> Result<T, IndexError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(IndexError::internal(error)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! What is left when a part fails.
+
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+
+use async_trait::async_trait;
+
+use super::*;
+use crate::dense::VectorPoint;
+
+/// A vector store that fails when it is told to.
+struct Failing {
+    inner: EdgeStore,
+    flush_fails: AtomicBool,
+    search_fails: AtomicBool,
+    calls: Mutex<Vec<&'static str>>,
+}
+
+impl Failing {
+    fn disk() -> IndexError {
+        IndexError::disk(Path::new("/full"), "No space left on device (os error 28)")
+    }
+
+    fn log(&self, call: &'static str) {
+        self.calls.lock().unwrap().push(call);
+    }
+}
+
+#[async_trait]
+impl VectorStore for Failing {
+    async fn upsert(&self, points: Vec<VectorPoint>) -> Result<(), IndexError> {
+        self.log("upsert");
+        self.inner.upsert(points).await
+    }
+    async fn delete_papers(&self, papers: &[PaperId], keep: &[PassageId]) -> Result<(), IndexError> {
+        self.log("delete");
+        self.inner.delete_papers(papers, keep).await
+    }
+    async fn search(
+        &self,
+        vector: &[f32],
+        conditions: &Conditions,
+        k: usize,
+    ) -> Result<Vec<(PassageId, f32)>, IndexError> {
+        if self.search_fails.load(Ordering::Relaxed) {
+            return Err(IndexError::Server { url: "http://qdrant:6334".into(), reason: "Unavailable".into() });
+        }
+        self.inner.search(vector, conditions, k).await
+    }
+    async fn score(&self, vector: &[f32], passages: &[PassageId]) -> Result<Vec<(PassageId, f32)>, IndexError> {
+        self.inner.score(vector, passages).await
+    }
+    async fn vectors(&self, passages: &[PassageId]) -> Result<Vec<(PassageId, Vec<f32>)>, IndexError> {
+        self.inner.vectors(passages).await
+    }
+    async fn count(&self) -> Result<usize, IndexError> {
+        self.inner.count().await
+    }
+    async fn flush(&self) -> Result<(), IndexError> {
+        self.log("flush");
+        if self.flush_fails.load(Ordering::Relaxed) {
+            return Err(Self::disk());
+        }
+        self.inner.flush().await
+    }
+    async fn optimize(&self) -> Result<(), IndexError> {
+        self.inner.optimize().await
+    }
+    async fn clear(&self) -> Result<(), IndexError> {
+        self.inner.clear().await
+    }
+}
+
+fn failing(dir: &Path) -> (Arc<Failing>, HybridIndex) {
+    let settings = IndexSettings { dir: dir.to_owned() };
+    let inner = EdgeStore::open(&settings.dense_dir(), DIMENSION).unwrap();
+    let (flush_fails, search_fails) = (AtomicBool::new(false), AtomicBool::new(false));
+    let store = Arc::new(Failing { inner, flush_fails, search_fails, calls: Mutex::default() });
+    let index = HybridIndex::open(settings, Some(store.clone()), Some(Arc::new(HashEmbedder::new(DIMENSION)))).unwrap();
+    (store, index)
+}
+
+#[tokio::test]
+async fn a_full_disk_leaves_the_watermark_and_the_next_try_repairs() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, index) = failing(dir.path());
+    index.write(shelf(), 5).await.unwrap();
+    assert_eq!(*store.calls.lock().unwrap(), ["upsert", "delete", "flush"]);
+    store.flush_fails.store(true, Ordering::Relaxed);
+    let long = "Unicorns graze in the mist of dawn. ".repeat(100);
+    let error = index.write(vec![indexed(1, "Unicorns", &long)], 6).await.unwrap_err();
+    assert!(matches!(error, IndexError::Disk { .. }), "{error}");
+    assert_eq!(index.watermark(), 5);
+    assert!(numbers(&index.search(query("unicorns", Mode::Lexical)).await.unwrap()).is_empty());
+    assert_eq!(numbers(&index.search(query("transaction costs", Mode::Hybrid)).await.unwrap())[0], 1);
+    drop(index);
+    drop(store);
+    let (_store, index) = failing(dir.path());
+    assert_eq!(index.watermark(), 5);
+    // The paper has changed again in the meantime, and has fewer passages than were half written.
+    index.write(vec![indexed(1, "Unicorns", "Unicorns, in short.")], 7).await.unwrap();
+    index.check().await.unwrap();
+    assert_eq!(numbers(&index.search(query("unicorns", Mode::Hybrid)).await.unwrap())[0], 1);
+    assert_eq!(index.watermark(), 7);
+}
+
+#[tokio::test]
+async fn when_the_vector_server_is_down_words_are_searched_and_the_user_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, index) = failing(dir.path());
+    index.write(shelf(), 5).await.unwrap();
+    store.search_fails.store(true, Ordering::Relaxed);
+    let results = index.search(query("transaction costs", Mode::Hybrid)).await.unwrap();
+    assert_eq!((numbers(&results), results.mode), (vec![1], Mode::Lexical));
+    let notice = results.notice.unwrap();
+    assert!(notice.starts_with("Only words were searched: the Qdrant server at http://qdrant:6334"), "{notice}");
+}
+
+#[tokio::test]
+async fn an_emptied_vector_store_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, index) = failing(dir.path());
+    index.write(shelf(), 5).await.unwrap();
+    index.check().await.unwrap();
+    store.inner.clear().await.unwrap();
+    let error = index.check().await.unwrap_err().to_string();
+    assert!(error.contains("5 passages have 0 vectors"), "{error}");
+}

@@ -1,0 +1,99 @@
+//! The lexical arm: passages by their words, BM25, in a tantivy index.
+//!
+//! It also keeps what the index gives back: the passages' texts, and in the payload of every commit
+//! the watermark, so that the two can never disagree.
+
+mod analyzer;
+mod schema;
+mod snapshot;
+mod words;
+mod writer;
+
+use std::path::{Path, PathBuf};
+
+use tantivy::directory::MmapDirectory;
+use tantivy::{Index, IndexReader, ReloadPolicy, TantivyError};
+
+use self::schema::Fields;
+pub(crate) use self::snapshot::{Candidate, Snapshot};
+pub(crate) use self::words::QueryWords;
+use self::writer::Writer;
+pub(crate) use self::writer::{Change, Document};
+use crate::IndexError;
+
+/// The lexical arm.
+pub(crate) struct LexicalIndex {
+    dir: PathBuf,
+    index: Index,
+    fields: Fields,
+    reader: IndexReader,
+    writer: std::sync::Mutex<Writer>,
+}
+
+impl LexicalIndex {
+    /// Opens the index in `dir`, which is made when it is not there.
+    pub(crate) fn open(dir: &Path) -> Result<Self, IndexError> {
+        std::fs::create_dir_all(dir).map_err(|error| IndexError::disk(dir, error))?;
+        let failed = |error: TantivyError| opening_failed(dir, &error);
+        let (schema, fields) = schema::schema();
+        let directory = MmapDirectory::open(dir).map_err(|error| failed(error.into()))?;
+        let index = Index::open_or_create(directory, schema).map_err(failed)?;
+        index.tokenizers().register(analyzer::ANALYZER, analyzer::analyzer());
+        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(failed)?;
+        let writer = std::sync::Mutex::new(Writer::new(dir.to_owned(), index.clone(), fields));
+        let lexical = Self { dir: dir.to_owned(), index, fields, reader, writer };
+        lexical.watermark()?;
+        Ok(lexical)
+    }
+
+    /// The revision up to which everything is committed; 0 in an empty index.
+    pub(crate) fn watermark(&self) -> Result<u64, IndexError> {
+        let meta = self.index.load_metas().map_err(|error| opening_failed(&self.dir, &error))?;
+        let Some(payload) = meta.payload else { return Ok(0) };
+        payload.parse().map_err(|_| IndexError::corrupt(&self.dir, format!("`{payload}` is no watermark")))
+    }
+
+    /// Replaces the passages of the papers named and commits them together with the watermark.
+    /// Blocks. After an error nothing of it is visible and the same call can be made again.
+    pub(crate) fn write(&self, change: &Change, watermark: u64) -> Result<(), IndexError> {
+        let mut writer = self.writer.lock().map_err(|_| IndexError::internal("the index writer panicked"))?;
+        writer.write(change, watermark)?;
+        self.reader.reload().map_err(IndexError::internal)
+    }
+
+    /// Takes out everything and sets the watermark to 0. Blocks.
+    pub(crate) fn clear(&self) -> Result<(), IndexError> {
+        let mut writer = self.writer.lock().map_err(|_| IndexError::internal("the index writer panicked"))?;
+        writer.clear()?;
+        self.reader.reload().map_err(IndexError::internal)
+    }
+
+    /// Merges all segments into one. Blocks for long.
+    pub(crate) fn merge(&self) -> Result<(), IndexError> {
+        let mut writer = self.writer.lock().map_err(|_| IndexError::internal("the index writer panicked"))?;
+        writer.merge()?;
+        self.reader.reload().map_err(IndexError::internal)
+    }
+
+    /// The index as of the last commit, to read.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot::new(self.reader.searcher(), self.fields)
+    }
+}
+
+/// Says what helps with an index that cannot be opened.
+fn opening_failed(dir: &Path, error: &TantivyError) -> IndexError {
+    match error {
+        TantivyError::LockFailure(..) => IndexError::Busy { path: dir.to_owned() },
+        TantivyError::IoError(io) if is_full(io) => IndexError::disk(dir, io),
+        other => IndexError::corrupt(dir, other),
+    }
+}
+
+fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem | PermissionDenied)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+use paper::{Paper, PaperId};
+use tantivy::TantivyDocument;
+use tantivy::schema::{
+    FAST, Field, INDEXED, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions, Value,
+};
+
+use super::analyzer::ANALYZER;
+use crate::filter::Facets;
+use crate::{IndexError, Passage, PassageId, Section};
+
+/// What a document of the lexical arm is: one passage.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fields {
+    /// The passage's id, to find it by.
+    pub(super) passage: Field,
+    /// The paper's id, to find and replace its passages by.
+    pub(super) paper: Field,
+    /// The upper and the lower half of the paper's id, to read without opening the stored document.
+    pub(super) paper_high: Field,
+    pub(super) paper_low: Field,
+    pub(super) ordinal: Field,
+    /// Words of the title.
+    pub(super) title: Field,
+    /// Words of title and text.
+    pub(super) body: Field,
+    /// The tags of [`Facets`].
+    pub(super) tags: Field,
+    pub(super) year: Field,
+    /// What is given back: the passage's text and where it stands.
+    pub(super) text: Field,
+    pub(super) section: Field,
+    pub(super) start: Field,
+    pub(super) end: Field,
+    /// The store's revision of the paper.
+    pub(super) revision: Field,
+}
+
+pub(super) fn schema() -> (Schema, Fields) {
+    let mut builder = Schema::builder();
+    let words =
+        TextFieldIndexing::default().set_tokenizer(ANALYZER).set_index_option(IndexRecordOption::WithFreqsAndPositions);
+    let words = TextOptions::default().set_indexing_options(words);
+    let tag = TextFieldIndexing::default().set_tokenizer("raw").set_fieldnorms(false);
+    let tag = TextOptions::default().set_indexing_options(tag.set_index_option(IndexRecordOption::Basic));
+    let fields = Fields {
+        passage: builder.add_text_field("passage", tag.clone()),
+        paper: builder.add_text_field("paper", STRING | STORED),
+        paper_high: builder.add_u64_field("paper_high", FAST),
+        paper_low: builder.add_u64_field("paper_low", FAST),
+        ordinal: builder.add_u64_field("ordinal", FAST | STORED),
+        title: builder.add_text_field("title", words.clone()),
+        body: builder.add_text_field("body", words),
+        tags: builder.add_text_field("tags", tag),
+        year: builder.add_i64_field("year", INDEXED | FAST),
+        text: builder.add_text_field("text", STORED),
+        section: builder.add_text_field("section", STORED),
+        start: builder.add_u64_field("start", STORED),
+        end: builder.add_u64_field("end", STORED),
+        revision: builder.add_u64_field("revision", STORED),
+    };
+    (builder.build(), fields)
+}
+
+impl Fields {
+    /// The document of a passage.
+    pub(super) fn document(self, paper: &Paper, facets: &Facets, passage: &Passage, revision: u64) -> TantivyDocument {
+        let mut document = TantivyDocument::default();
+        let (high, low) = passage.paper.as_uuid().as_u64_pair();
+        document.add_text(self.passage, passage.id.to_string());
+        document.add_text(self.paper, passage.paper.to_string());
+        document.add_u64(self.paper_high, high);
+        document.add_u64(self.paper_low, low);
+        document.add_u64(self.ordinal, u64::from(passage.ordinal));
+        document.add_text(self.title, &paper.title);
+        document.add_text(self.body, crate::passage::embedded_text(paper, passage));
+        facets.tags.iter().for_each(|tag| document.add_text(self.tags, tag));
+        if let Some(year) = facets.year {
+            document.add_i64(self.year, i64::from(year));
+        }
+        document.add_text(self.text, &passage.text);
+        document.add_text(self.section, passage.section.as_str());
+        document.add_u64(self.start, passage.start as u64);
+        document.add_u64(self.end, passage.end as u64);
+        document.add_u64(self.revision, revision);
+        document
+    }
+
+    /// The passage that a stored document is of.
+    pub(super) fn passage(self, document: &TantivyDocument) -> Result<Passage, IndexError> {
+        let number = |field| document.get_first(field).and_then(|value| value.as_u64());
+        let text = |field| document.get_first(field).and_then(|value| value.as_str());
+        let read = || {
+            let paper: PaperId = text(self.paper)?.parse().ok()?;
+            let ordinal = u32::try_from(number(self.ordinal)?).ok()?;
+            let section = match text(self.section)? {
+                "abstract" => Section::Abstract,
+                "title" => Section::Title,
+                _ => return None,
+            };
+            Some(Passage {
+                id: PassageId::derive(paper, ordinal),
+                paper,
+                ordinal,
+                section,
+                start: usize::try_from(number(self.start)?).ok()?,
+                end: usize::try_from(number(self.end)?).ok()?,
+                text: text(self.text)?.to_owned(),
+            })
+        };
+        read().ok_or_else(|| IndexError::internal("a stored passage lacks a field; run `lectern reindex`"))
+    }
+}

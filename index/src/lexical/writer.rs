@@ -1,0 +1,117 @@
+use std::path::PathBuf;
+
+use paper::{Paper, PaperId};
+use tantivy::{Index, IndexWriter, TantivyDocument, TantivyError, Term};
+
+use super::schema::Fields;
+use crate::filter::Facets;
+use crate::{IndexError, Passage};
+
+/// Memory for words that are not yet in a segment. A batch of some hundred papers needs a tenth.
+const BUDGET: usize = 64 * 1024 * 1024;
+
+/// A paper to write.
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub(crate) paper: Paper,
+    pub(crate) revision: u64,
+    pub(crate) facets: Facets,
+    pub(crate) passages: Vec<Passage>,
+}
+
+/// A batch to write.
+#[derive(Debug, Default)]
+pub(crate) struct Change {
+    /// Everything that changes: what is known of these is taken out first.
+    pub(crate) papers: Vec<PaperId>,
+    /// What is put in.
+    pub(crate) documents: Vec<Document>,
+}
+
+/// The one writer. It takes tantivy's lock on the folder at the first write, so that many processes
+/// can read, and is thrown away after an error, since tantivy's is then of no more use.
+pub(super) struct Writer {
+    dir: PathBuf,
+    index: Index,
+    fields: Fields,
+    open: Option<IndexWriter>,
+}
+
+impl Writer {
+    pub(super) fn new(dir: PathBuf, index: Index, fields: Fields) -> Self {
+        Self { dir, index, fields, open: None }
+    }
+
+    pub(super) fn write(&mut self, change: &Change, watermark: u64) -> Result<(), IndexError> {
+        let fields = self.fields;
+        self.with(|mut writer| {
+            commit(&mut writer, fields, change, watermark)?;
+            Ok(Some(writer))
+        })
+    }
+
+    pub(super) fn clear(&mut self) -> Result<(), IndexError> {
+        self.with(|mut writer| {
+            writer.delete_all_documents()?;
+            finish(&mut writer, 0)?;
+            Ok(Some(writer))
+        })
+    }
+
+    pub(super) fn merge(&mut self) -> Result<(), IndexError> {
+        // Merges that are under way first, since a segment cannot be in two.
+        self.with(|writer| writer.wait_merging_threads().map(|()| None))?;
+        let segments = self.index.searchable_segment_ids().map_err(|error| self.failed(&error))?;
+        if segments.len() < 2 {
+            return Ok(());
+        }
+        self.with(|mut writer| {
+            writer.merge(&segments).wait()?;
+            writer.garbage_collect_files().wait()?;
+            Ok(Some(writer))
+        })
+    }
+
+    /// Works with the open writer, or a new one; what it gives back stays open.
+    fn with(
+        &mut self,
+        work: impl FnOnce(IndexWriter) -> tantivy::Result<Option<IndexWriter>>,
+    ) -> Result<(), IndexError> {
+        let writer = match self.open.take() {
+            Some(writer) => writer,
+            None => self.index.writer_with_num_threads(1, BUDGET).map_err(|error| self.failed(&error))?,
+        };
+        self.open = work(writer).map_err(|error| self.failed(&error))?;
+        Ok(())
+    }
+
+    fn failed(&self, error: &TantivyError) -> IndexError {
+        match error {
+            TantivyError::LockFailure(..) => IndexError::Busy { path: self.dir.clone() },
+            TantivyError::DataCorruption(..) => IndexError::corrupt(&self.dir, error),
+            // A worker thread's death is nearly always a write that the disk refused.
+            other => IndexError::disk(&self.dir, other),
+        }
+    }
+}
+
+fn commit(writer: &mut IndexWriter, fields: Fields, change: &Change, watermark: u64) -> tantivy::Result<()> {
+    for paper in &change.papers {
+        writer.delete_term(Term::from_field_text(fields.paper, &paper.to_string()));
+    }
+    for document in &change.documents {
+        for passage in &document.passages {
+            let stored: TantivyDocument =
+                fields.document(&document.paper, &document.facets, passage, document.revision);
+            writer.add_document(stored)?;
+        }
+    }
+    finish(writer, watermark)
+}
+
+fn finish(writer: &mut IndexWriter, watermark: u64) -> tantivy::Result<()> {
+    let mut prepared = writer.prepare_commit()?;
+    prepared.set_payload(&watermark.to_string());
+    prepared.commit()?;
+    Ok(())
+}

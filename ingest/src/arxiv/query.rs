@@ -1,0 +1,258 @@
+use paper::ArxivId;
+use url::Url;
+
+use crate::IngestError;
+
+/// Where arXiv answers queries; [`ArxivRequest::url`] takes any other from configuration.
+pub const DEFAULT_BASE_URL: &str = "https://export.arxiv.org/api/query";
+
+/// The most entries that arXiv gives on one page.
+pub const MAX_PAGE: u64 = 2_000;
+
+/// The most entries that arXiv gives of one query, all pages together.
+pub const MAX_RESULTS: u64 = 30_000;
+
+/// The most ids that go into one address, so that no proxy on the way finds it too long.
+const MAX_IDS: u64 = 200;
+
+/// What results are sorted by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SortBy {
+    /// How well they answer the query.
+    Relevance,
+    /// When the newest version came.
+    LastUpdated,
+    /// When the first version came.
+    #[default]
+    Submitted,
+}
+
+/// Which end comes first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SortOrder {
+    /// The oldest or the least relevant.
+    Ascending,
+    /// The newest or the most relevant.
+    #[default]
+    Descending,
+}
+
+/// A question to arXiv's query API (<https://info.arxiv.org/help/api/user-manual.html>).
+///
+/// What is given narrows: with a query and a category a paper must fit both, with ids it must be one of
+/// them too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArxivRequest {
+    /// arXiv's own language: `ti:attention AND au:vaswani`, `submittedDate:[202401010000 TO 202402010000]`.
+    pub query: Option<String>,
+    /// A category, such as `cs.CL`.
+    pub category: Option<String>,
+    /// Papers by id; one with a version asks for that version.
+    pub ids: Vec<ArxivId>,
+    /// Entries on a page, 1 to 2,000.
+    pub max_results_per_page: u64,
+    /// What to sort by.
+    pub sort: SortBy,
+    /// Which end first.
+    pub order: SortOrder,
+}
+
+impl Default for ArxivRequest {
+    fn default() -> Self {
+        let (sort, order) = (SortBy::default(), SortOrder::default());
+        Self { query: None, category: None, ids: Vec::new(), max_results_per_page: 500, sort, order }
+    }
+}
+
+impl ArxivRequest {
+    /// The address of the page that begins at `start`, of the results or, when ids are given, of the ids.
+    ///
+    /// `base` is the full address of the query API, or the root of a host that answers under `/api/query`.
+    ///
+    /// # Errors
+    /// [`IngestError::Refused`] when arXiv would refuse it, said in its stead: nothing is asked for, a page
+    /// is larger than 2,000, the results go beyond 30,000, a category is none.
+    pub fn url(&self, base: &Url, start: u64) -> Result<Url, IngestError> {
+        let search = self.search_query()?;
+        self.check(&search, start)?;
+        let mut url = query_address(base);
+        let size = self.page_size(start);
+        let ids: Vec<String> = self.ids_at(start).iter().map(ToString::to_string).collect();
+        let mut pairs = url.query_pairs_mut();
+        if !search.is_empty() {
+            pairs.append_pair("search_query", &search);
+        }
+        if ids.is_empty() {
+            pairs.append_pair("start", &start.to_string());
+        } else {
+            pairs.append_pair("id_list", &ids.join(",")).append_pair("start", "0");
+        }
+        pairs.append_pair("max_results", &size.to_string());
+        pairs.append_pair("sortBy", self.sort_name()).append_pair("sortOrder", self.order_name());
+        drop(pairs);
+        Ok(url)
+    }
+
+    /// What tells this request from others, in a form that stays: the size of a page is no part of it.
+    pub(super) fn key(&self) -> String {
+        let ids: Vec<String> = self.ids.iter().map(ToString::to_string).collect();
+        let search = self.search_query().unwrap_or_default();
+        format!("arxiv:{search}|{}|{}|{}", ids.join(","), self.sort_name(), self.order_name())
+    }
+
+    /// How many entries the page at `start` holds at most.
+    pub(super) fn page_size(&self, start: u64) -> u64 {
+        if self.ids.is_empty() {
+            self.max_results_per_page.min(MAX_RESULTS.saturating_sub(start))
+        } else {
+            self.max_results_per_page.min(MAX_IDS)
+        }
+    }
+
+    /// The ids that the page at `start` asks for.
+    pub(super) fn ids_at(&self, start: u64) -> &[ArxivId] {
+        let begin = usize::try_from(start).unwrap_or(usize::MAX).min(self.ids.len());
+        let size = usize::try_from(self.page_size(start)).unwrap_or(usize::MAX);
+        self.ids.get(begin..begin.saturating_add(size).min(self.ids.len())).unwrap_or_default()
+    }
+
+    fn search_query(&self) -> Result<String, IngestError> {
+        let query = self.query.as_deref().map(str::trim).filter(|query| !query.is_empty());
+        let category = self.category.as_deref().map(str::trim).filter(|category| !category.is_empty());
+        if let Some(odd) = category.filter(|c| !c.bytes().all(|b| b.is_ascii_alphanumeric() || b".-*".contains(&b))) {
+            return Err(IngestError::refused(format!("`{odd}` is no arXiv category; one looks like cs.CL or hep-th")));
+        }
+        Ok(match (category, query) {
+            (Some(category), Some(query)) if query.contains(' ') => format!("cat:{category} AND ({query})"),
+            (Some(category), Some(query)) => format!("cat:{category} AND {query}"),
+            (Some(category), None) => format!("cat:{category}"),
+            (None, query) => query.unwrap_or_default().to_owned(),
+        })
+    }
+
+    fn check(&self, search: &str, start: u64) -> Result<(), IngestError> {
+        let size = self.max_results_per_page;
+        if search.is_empty() && self.ids.is_empty() {
+            return Err(IngestError::refused("nothing is asked of arXiv; give a query, a category or ids"));
+        }
+        if !(1..=MAX_PAGE).contains(&size) {
+            return Err(IngestError::refused(format!("arXiv gives 1 to {MAX_PAGE} entries a page, not {size}")));
+        }
+        if !self.ids.is_empty() && self.ids_at(start).is_empty() {
+            return Err(IngestError::refused(format!("there are {} ids, none at {start}", self.ids.len())));
+        }
+        if self.ids.is_empty() && start >= MAX_RESULTS {
+            return Err(IngestError::refused(format!(
+                "arXiv gives the first {MAX_RESULTS} results of a query and no more; split it by date, as in \
+                 submittedDate:[202401010000 TO 202402010000]"
+            )));
+        }
+        Ok(())
+    }
+
+    fn sort_name(&self) -> &'static str {
+        match self.sort {
+            SortBy::Relevance => "relevance",
+            SortBy::LastUpdated => "lastUpdatedDate",
+            SortBy::Submitted => "submittedDate",
+        }
+    }
+
+    fn order_name(&self) -> &'static str {
+        match self.order {
+            SortOrder::Ascending => "ascending",
+            SortOrder::Descending => "descending",
+        }
+    }
+}
+
+/// The setting may name the host alone.
+fn query_address(base: &Url) -> Url {
+    let mut url = base.clone();
+    if matches!(url.path(), "" | "/") {
+        url.set_path("/api/query");
+    }
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(request: &ArxivRequest, start: u64) -> String {
+        request.url(&DEFAULT_BASE_URL.parse().unwrap(), start).unwrap().to_string()
+    }
+
+    fn refusal(request: &ArxivRequest, start: u64) -> String {
+        request.url(&DEFAULT_BASE_URL.parse().unwrap(), start).unwrap_err().to_string()
+    }
+
+    fn in_category(category: &str, query: Option<&str>) -> ArxivRequest {
+        ArxivRequest {
+            category: Some(category.into()),
+            query: query.map(Into::into),
+            max_results_per_page: 100,
+            ..ArxivRequest::default()
+        }
+    }
+
+    #[test]
+    fn category_and_query_must_both_hold() {
+        let tail = "&start=0&max_results=100&sortBy=submittedDate&sortOrder=descending";
+        for (query, search) in [
+            (None, "cat%3Acs.CL"),
+            (Some("ti:attention"), "cat%3Acs.CL+AND+ti%3Aattention"),
+            (Some("ti:a OR au:b"), "cat%3Acs.CL+AND+%28ti%3Aa+OR+au%3Ab%29"),
+        ] {
+            let expected = format!("https://export.arxiv.org/api/query?search_query={search}{tail}");
+            assert_eq!(url(&in_category("cs.CL", query), 0), expected);
+        }
+    }
+
+    #[test]
+    fn ids_keep_their_versions_and_go_in_portions() {
+        let ids: Vec<ArxivId> = ["2104.12255v1", "hep-th/9901001"].iter().map(|id| id.parse().unwrap()).collect();
+        let request = ArxivRequest { ids, sort: SortBy::Relevance, max_results_per_page: 1, ..ArxivRequest::default() };
+        let expected = "https://export.arxiv.org/api/query?id_list=hep-th%2F9901001&start=0&max_results=1\
+                        &sortBy=relevance&sortOrder=descending";
+        assert_eq!(url(&request, 1), expected);
+        assert!(url(&request, 0).contains("id_list=2104.12255v1&"));
+        assert_eq!(request.key(), "arxiv:|2104.12255v1,hep-th/9901001|relevance|descending");
+    }
+
+    #[test]
+    fn a_host_alone_is_taken_for_its_query_address() {
+        let request = in_category("cs.CL", None);
+        for (base, address) in [
+            ("http://127.0.0.1:9", "http://127.0.0.1:9/api/query"),
+            ("http://127.0.0.1:9/", "http://127.0.0.1:9/api/query"),
+            ("http://127.0.0.1:9/mirror/q", "http://127.0.0.1:9/mirror/q"),
+        ] {
+            let url = request.url(&base.parse().unwrap(), 0).unwrap().to_string();
+            assert_eq!(url.split('?').next(), Some(address));
+        }
+    }
+
+    #[test]
+    fn what_arxiv_would_refuse_is_refused_here_with_the_way_out() {
+        assert!(refusal(&ArxivRequest::default(), 0).contains("give a query, a category or ids"));
+        assert!(refusal(&in_category("cs CL", None), 0).contains("`cs CL` is no arXiv category"));
+        assert!(refusal(&in_category("cs.CL", None), 30_000).contains("split it by date"));
+        let large = ArxivRequest { max_results_per_page: 2_001, ..in_category("cs.CL", None) };
+        assert!(refusal(&large, 0).contains("1 to 2000 entries a page, not 2001"));
+    }
+
+    #[test]
+    fn the_last_page_does_not_reach_beyond_what_arxiv_gives() {
+        let request = ArxivRequest { max_results_per_page: 2_000, ..in_category("cs.CL", None) };
+        assert!(url(&request, 29_500).contains("start=29500&max_results=500&"));
+    }
+
+    #[test]
+    fn the_key_is_that_of_the_question_not_of_its_pages() {
+        let small = ArxivRequest { max_results_per_page: 10, ..in_category("cs.CL", Some("ti:x")) };
+        assert_eq!(small.key(), in_category("cs.CL", Some("ti:x")).key());
+        assert_ne!(small.key(), in_category("cs.CL", Some("ti:y")).key());
+        assert_eq!(small.key(), "arxiv:cat:cs.CL AND ti:x||submittedDate|descending");
+    }
+}

@@ -1,0 +1,230 @@
+use paper::PaperRef;
+use url::Url;
+
+use crate::{Cursor, IngestError};
+
+/// Where the Academic Graph answers.
+pub const DEFAULT_BASE_URL: &str = "https://api.semanticscholar.org/graph/v1";
+
+/// What is asked of every paper.
+pub const FIELDS: &str = "paperId,corpusId,externalIds,url,title,abstract,venue,year,citationCount,openAccessPdf,\
+                          fieldsOfStudy,s2FieldsOfStudy,publicationDate,journal,authors";
+
+/// The most papers on a page of a search, of one search, and in one batch.
+pub(super) const SEARCH_PAGE: u64 = 100;
+pub(super) const SEARCH_RESULTS: u64 = 1_000;
+pub(super) const BATCH: usize = 500;
+
+/// A question to the Academic Graph (<https://api.semanticscholar.org/api-docs/graph>).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum S2Request {
+    /// The most relevant papers for plain words, 1,000 at most.
+    Search {
+        /// The words.
+        query: String,
+    },
+    /// All papers for a boolean query, 1,000 a page.
+    Bulk {
+        /// The query: `+ | - " * ( ) ~`.
+        query: String,
+        /// `paperId`, `publicationDate` or `citationCount`, with `:asc` or `:desc`.
+        sort: Option<String>,
+    },
+    /// Papers by id, in any form that [`PaperRef`] reads or the API knows (`DOI:…`, `ACL:…`, `URL:…`).
+    Batch {
+        /// The ids; the answer comes in portions of 500.
+        ids: Vec<String>,
+    },
+}
+
+/// An address, and the document to send there by POST.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Call {
+    pub(super) url: Url,
+    pub(super) json: Option<String>,
+}
+
+impl S2Request {
+    /// What tells this request from others, in a form that stays.
+    pub(super) fn key(&self) -> String {
+        match self {
+            Self::Search { query } => format!("semantic-scholar:search:{query}"),
+            Self::Bulk { query, sort } => {
+                format!("semantic-scholar:bulk:{query}|{}", sort.as_deref().unwrap_or_default())
+            }
+            Self::Batch { ids } => format!("semantic-scholar:batch:{}", ids.join(",")),
+        }
+    }
+
+    /// The call for the page at `cursor`. `base` is the address of the API, or the root of its host.
+    pub(super) fn call(&self, base: &Url, cursor: Option<&Cursor>) -> Result<Call, IngestError> {
+        match self {
+            Self::Search { query } => {
+                let offset = Cursor::number(cursor, "offset")?;
+                if let Some(beyond) = cursor.filter(|_| offset >= SEARCH_RESULTS) {
+                    return Err(beyond.foreign());
+                }
+                let limit = SEARCH_PAGE.min(SEARCH_RESULTS - offset);
+                let place = [("offset", offset.to_string()), ("limit", limit.to_string())];
+                Ok(get(base, "paper/search", said(query)?, place))
+            }
+            Self::Bulk { query, sort } => {
+                let token = cursor.map(|cursor| cursor.value("token").ok_or_else(|| cursor.foreign())).transpose()?;
+                let sort = sort.as_ref().map(|sort| ("sort", sort.clone()));
+                let token = token.map(|token| ("token", token.to_owned()));
+                Ok(get(base, "paper/search/bulk", said(query)?, sort.into_iter().chain(token)))
+            }
+            Self::Batch { .. } => {
+                let ids: Vec<String> = self.portion(cursor)?.iter().map(|id| batch_id(id)).collect();
+                let json = serde_json::json!({ "ids": ids }).to_string();
+                Ok(Call { url: address(base, "paper/batch"), json: Some(json) })
+            }
+        }
+    }
+
+    /// The ids that a batch asks for at `cursor`; none for a search.
+    pub(super) fn portion(&self, cursor: Option<&Cursor>) -> Result<&[String], IngestError> {
+        let Self::Batch { ids } = self else { return Ok(&[]) };
+        let begin = usize::try_from(Cursor::number(cursor, "batch")?).unwrap_or(usize::MAX);
+        let portion = ids.get(begin..).unwrap_or_default();
+        let portion = portion.get(..BATCH).unwrap_or(portion);
+        match (portion.is_empty(), cursor) {
+            (false, _) => Ok(portion),
+            (true, Some(cursor)) => Err(cursor.foreign()),
+            (true, None) => Err(IngestError::refused("nothing is asked of Semantic Scholar; give ids or a query")),
+        }
+    }
+}
+
+fn said(query: &str) -> Result<&str, IngestError> {
+    let query = query.trim();
+    let nothing = || IngestError::refused("nothing is asked of Semantic Scholar; give a query or ids");
+    Some(query).filter(|query| !query.is_empty()).ok_or_else(nothing)
+}
+
+fn get(base: &Url, path: &str, query: &str, more: impl IntoIterator<Item = (&'static str, String)>) -> Call {
+    let mut url = address(base, path);
+    url.query_pairs_mut().append_pair("query", query).extend_pairs(more);
+    Call { url, json: None }
+}
+
+fn address(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    let root = match base.path().trim_end_matches('/') {
+        "" => "/graph/v1",
+        root => root,
+    };
+    url.set_path(&format!("{root}/{path}"));
+    url.query_pairs_mut().append_pair("fields", FIELDS);
+    url
+}
+
+/// The id as the API writes it; what [`PaperRef`] does not know is sent as it is.
+fn batch_id(id: &str) -> String {
+    match id.parse::<PaperRef>() {
+        Ok(PaperRef::Arxiv(id)) => format!("ARXIV:{}", id.base()),
+        Ok(PaperRef::Doi(doi)) => doi.arxiv().map_or_else(|| format!("DOI:{doi}"), |id| format!("ARXIV:{}", id.base())),
+        Ok(PaperRef::SemanticScholar(id)) => id.to_string(),
+        Ok(PaperRef::Corpus(id)) => format!("CorpusId:{id}"),
+        Ok(PaperRef::Pmid(id)) => format!("PMID:{id}"),
+        Ok(PaperRef::Library(_) | PaperRef::Local(_)) | Err(_) => id.trim().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(request: &S2Request, cursor: Option<&str>) -> Result<Call, IngestError> {
+        let cursor: Option<Cursor> = cursor.map(|text| text.parse().unwrap());
+        request.call(&DEFAULT_BASE_URL.parse().unwrap(), cursor.as_ref())
+    }
+
+    fn query(request: &S2Request, cursor: Option<&str>) -> Vec<(String, String)> {
+        let pairs = call(request, cursor).unwrap().url;
+        pairs.query_pairs().map(|(k, v)| (k.into_owned(), v.into_owned())).filter(|(k, _)| k != "fields").collect()
+    }
+
+    fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+        expected.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    fn search() -> S2Request {
+        S2Request::Search { query: " cats & dogs ".into() }
+    }
+
+    #[test]
+    fn a_search_goes_on_by_offset() {
+        let url = call(&search(), None).unwrap().url;
+        assert_eq!(url.path(), "/graph/v1/paper/search");
+        assert!(url.query_pairs().any(|(k, v)| k == "fields" && v == FIELDS));
+        assert_eq!(query(&search(), None), pairs(&[("query", "cats & dogs"), ("offset", "0"), ("limit", "100")]));
+        let last = pairs(&[("query", "cats & dogs"), ("offset", "992"), ("limit", "8")]);
+        assert_eq!(query(&search(), Some("offset=992")), last);
+    }
+
+    #[test]
+    fn a_bulk_search_goes_on_by_token() {
+        let bulk = S2Request::Bulk { query: "a | b".into(), sort: Some("citationCount:desc".into()) };
+        assert_eq!(call(&bulk, None).unwrap().url.path(), "/graph/v1/paper/search/bulk");
+        assert_eq!(query(&bulk, None), pairs(&[("query", "a | b"), ("sort", "citationCount:desc")]));
+        let next = pairs(&[("query", "a | b"), ("sort", "citationCount:desc"), ("token", "PCOA=")]);
+        assert_eq!(query(&bulk, Some("token=PCOA=")), next);
+        assert_eq!(bulk.key(), "semantic-scholar:bulk:a | b|citationCount:desc");
+    }
+
+    #[test]
+    fn a_batch_writes_ids_as_the_api_does_and_goes_in_portions() {
+        let mut ids: Vec<String> = [
+            "arXiv:2104.12255v2",
+            "10.1038/nature14539",
+            "10.48550/arXiv.1706.03762",
+            "corpusid:7",
+            "pmid:12",
+            "204E3073870FAE3D05BCBC2F6A8E263D9B72E776",
+            "ACL:W12-3903",
+        ]
+        .map(String::from)
+        .into();
+        ids.extend((0..500).map(|n| format!("CorpusId:{n}")));
+        let batch = S2Request::Batch { ids };
+        let sent = |cursor| -> Vec<String> {
+            let json = call(&batch, cursor).unwrap().json.unwrap();
+            let body: serde_json::Value = serde_json::from_str(&json).unwrap();
+            serde_json::from_value(body["ids"].clone()).unwrap()
+        };
+        let first = sent(None);
+        let expected = [
+            "ARXIV:2104.12255",
+            "DOI:10.1038/nature14539",
+            "ARXIV:1706.03762",
+            "CorpusId:7",
+            "PMID:12",
+            "204e3073870fae3d05bcbc2f6a8e263d9b72e776",
+            "ACL:W12-3903",
+        ];
+        assert_eq!((first.len(), &first[..7]), (500, &expected.map(String::from)[..]));
+        assert_eq!(sent(Some("batch=500")).len(), 7);
+        assert!(call(&batch, Some("batch=507")).is_err());
+    }
+
+    #[test]
+    fn a_host_alone_is_taken_for_its_api() {
+        for (base, path) in
+            [("http://127.0.0.1:9", "/graph/v1/paper/search"), ("http://127.0.0.1:9/mirror/", "/mirror/paper/search")]
+        {
+            assert_eq!(search().call(&base.parse().unwrap(), None).unwrap().url.path(), path);
+        }
+    }
+
+    #[test]
+    fn nothing_is_no_question_and_a_foreign_cursor_no_place() {
+        for request in [S2Request::Search { query: " ".into() }, S2Request::Batch { ids: vec![] }] {
+            let text = call(&request, None).unwrap_err().to_string();
+            assert!(text.contains("nothing is asked of Semantic Scholar"), "{text}");
+        }
+        for cursor in ["token=x", "offset=1000"] {
+            assert!(call(&search(), Some(cursor)).is_err(), "{cursor}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Small things about text that every format needs.
+
+/// The words of `text` with one blank between them. The control characters of ASCII count as blanks; later
+/// ones stay, for they are what is left of letters in texts that were decoded wrongly.
+pub(crate) fn collapse(text: &str) -> String {
+    let mut words = text.split(|c: char| c.is_whitespace() || c.is_ascii_control()).filter(|word| !word.is_empty());
+    let mut collapsed = String::with_capacity(text.len());
+    if let Some(first) = words.next() {
+        collapsed.push_str(first);
+    }
+    for word in words {
+        collapsed.push(' ');
+        collapsed.push_str(word);
+    }
+    collapsed
+}
+
+/// The collapsed text, or none when nothing is left of it.
+pub(crate) fn present(text: &str) -> Option<String> {
+    Some(collapse(text)).filter(|collapsed| !collapsed.is_empty())
+}
+
+/// At most `length` characters of `text` on one line, to show in an error.
+pub(crate) fn excerpt(text: &str, length: usize) -> String {
+    let line = collapse(text);
+    let mut shown: String = line.chars().take(length).collect();
+    if shown.len() < line.len() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Adds `item` unless it is there already.
+pub(crate) fn push_new(list: &mut Vec<String>, item: String) {
+    if !list.contains(&item) {
+        list.push(item);
+    }
+}
+
+/// The first DOI of a text that may name several, divided by blanks, commas or semicolons.
+pub(crate) fn first_doi(text: &str) -> Option<paper::Doi> {
+    // A DOI may itself hold a comma or a semicolon: they divide only where another DOI or nothing follows.
+    let first_of = |word: &str| {
+        let end = [",10.", ";10."].iter().filter_map(|divider| word.find(divider)).min().unwrap_or(word.len());
+        word.get(..end)?.trim_end_matches([',', ';', '.']).parse().ok()
+    };
+    text.split_whitespace().find_map(first_of)
+}
+
+/// What a body that cannot be read looks like, in words for an error.
+pub(crate) fn describe(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes.get(..bytes.len().min(1000)).unwrap_or(bytes));
+    let start = text.trim_start_matches('\u{feff}').trim_start();
+    let opens_with = |tag: &str| start.get(..tag.len()).is_some_and(|head| head.eq_ignore_ascii_case(tag));
+    if start.is_empty() {
+        "an empty body".to_owned()
+    } else if opens_with("<!doctype html") || opens_with("<html") {
+        "an HTML page".to_owned()
+    } else if bytes.starts_with(&[0x1f, 0x8b]) {
+        "compressed data (gzip)".to_owned()
+    } else if start.starts_with('<') {
+        "XML".to_owned()
+    } else if start.starts_with(['{', '[']) {
+        "JSON".to_owned()
+    } else {
+        format!("text: `{}`", excerpt(start, 80))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn lines_become_one_line() {
+        assert_eq!(collapse("  A \n  wrapped\ttitle\u{0} with\u{a0}blanks  "), "A wrapped title with blanks");
+        assert_eq!(present(" \n "), None);
+        assert_eq!(present(" x "), Some("x".to_owned()));
+    }
+
+    #[test]
+    fn an_excerpt_is_short_and_says_so() {
+        assert_eq!(excerpt("a  long\nstory", 6), "a long…");
+        assert_eq!(excerpt("short", 6), "short");
+    }
+
+    #[test]
+    fn of_several_dois_the_first_is_taken() {
+        for (text, doi) in [
+            ("10.1103/PhysRevD.93.016005", "10.1103/PhysRevD.93.016005"),
+            ("10.1103/PhysRevD.93.016005, 10.1103/PhysRevD.98.079901;10.1103/x", "10.1103/PhysRevD.93.016005"),
+            ("10.1063/1.4938384 10.1063/1.5000000", "10.1063/1.4938384"),
+            ("10.1002/(SICI)41:6<391::AID-ASI1>3.0.CO;2-9", "10.1002/(SICI)41:6<391::AID-ASI1>3.0.CO;2-9"),
+            ("https://doi.org/10.1000/x,y", "10.1000/x,y"),
+        ] {
+            assert_eq!(first_doi(text).unwrap().as_str(), doi, "{text}");
+        }
+        assert_eq!(first_doi("to appear"), None);
+    }
+
+    #[test]
+    fn names_what_came_instead() {
+        for (bytes, what) in [
+            (&b" \n"[..], "an empty body"),
+            (b"\xef\xbb\xbf<!DOCTYPE HTML><html>", "an HTML page"),
+            (b"<HTML><body>", "an HTML page"),
+            (b"\x1f\x8b\x08", "compressed data (gzip)"),
+            (b"<rss/>", "XML"),
+            (b"[1]", "JSON"),
+            (b"Rate exceeded.", "text: `Rate exceeded.`"),
+        ] {
+            assert_eq!(describe(bytes), what);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn collapsing_keeps_every_visible_character(text in "\\PC{0,60}") {
+            let visible = |t: &str| t.chars().filter(|c| !c.is_whitespace() && !c.is_ascii_control()).collect::<String>();
+            prop_assert_eq!(visible(&collapse(&text)), visible(&text));
+            prop_assert_eq!(collapse(&collapse(&text)), collapse(&text));
+        }
+
+        #[test]
+        fn nothing_here_panics(text in "\\PC{0,60}", bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            let _ = (first_doi(&text), excerpt(&text, 5), describe(&bytes), describe(text.as_bytes()));
+        }
+    }
+}

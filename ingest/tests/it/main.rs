@@ -1,0 +1,10 @@
+//! The readers on recorded bodies and real corpora, and the live sources against a local server.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod corpus;
+mod live_arxiv;
+mod live_politeness;
+mod live_semantic_scholar;
+mod recordings;
+mod server;
+mod shared;

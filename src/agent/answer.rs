@@ -1,0 +1,234 @@
+//! What goes out: the question as it came in, and the answer with all that can be checked about it.
+
+use std::collections::BTreeMap;
+
+use index::Filter;
+use paper::PaperId;
+use serde::{Deserialize, Serialize};
+
+/// How an answer is to be made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AskMode {
+    /// With a model when one is configured, else by quoting.
+    #[default]
+    Auto,
+    /// The papers' own sentences; no model, no cost.
+    Quote,
+    /// A model that answers at once.
+    Chat,
+    /// A model that thinks first.
+    Reason,
+}
+
+impl std::str::FromStr for AskMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "auto" => Ok(Self::Auto),
+            "quote" => Ok(Self::Quote),
+            "chat" => Ok(Self::Chat),
+            "reason" => Ok(Self::Reason),
+            _ => Err(format!("`{}` is not a mode: auto, quote, chat or reason", text.chars().take(40).collect::<String>())),
+        }
+    }
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Question {
+    text: String,
+    budget_usd: Option<f64>,
+    /// How to answer.
+    pub mode: AskMode,
+    /// Which papers may answer.
+    pub filter: Filter,
+}
+
+/// The longest question, in characters; more is a document, not a question.
+pub const LONGEST_QUESTION: usize = 4_000;
+
+/// A question that cannot be asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadQuestion {
+    /// Nothing but white space.
+    #[error("the question is empty")]
+    Empty,
+    /// More than [`LONGEST_QUESTION`] characters.
+    #[error("the question has {length} characters; the most is {LONGEST_QUESTION}")]
+    TooLong {
+        /// How long it is.
+        length: usize,
+    },
+}
+
+impl Question {
+    /// A question of 1 to [`LONGEST_QUESTION`] characters, white space around it taken off.
+    ///
+    /// # Errors
+    /// [`BadQuestion`] when it is empty or too long.
+    pub fn new(text: &str, mode: AskMode, filter: Filter) -> Result<Self, BadQuestion> {
+        let text = text.trim();
+        let length = text.chars().count();
+        match length {
+            0 => Err(BadQuestion::Empty),
+            1..=LONGEST_QUESTION => Ok(Self { text: text.to_owned(), budget_usd: None, mode, filter }),
+            _ => Err(BadQuestion::TooLong { length }),
+        }
+    }
+
+    /// The same question, to be answered for at most this many US dollars.
+    #[must_use]
+    pub fn with_budget(self, budget_usd: f64) -> Self {
+        Self { budget_usd: Some(budget_usd), ..self }
+    }
+
+    /// The most that the answer may cost, in US dollars.
+    #[must_use]
+    pub fn budget_usd(&self) -> Option<f64> {
+        self.budget_usd
+    }
+
+    /// The question's text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// How a question ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// With at least one verified claim.
+    Answered,
+    /// The library does not answer it.
+    Abstained,
+}
+
+/// How an answer was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Route {
+    /// By quoting.
+    Quote,
+    /// By a model.
+    Chat,
+    /// By a model that thought first.
+    Reason,
+}
+
+/// A sentence of the answer that its citations support.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Claim {
+    /// The sentence, marks included: the characters `start..end` of the answer's text.
+    pub text: String,
+    /// Where it begins in the answer's text, in Unicode characters.
+    pub start: usize,
+    /// Where it ends, exclusive.
+    pub end: usize,
+    /// The numbers of its citations.
+    pub citations: Vec<usize>,
+    /// How well its source supports it, 0 to 1; a quotation is 1.
+    pub support: f32,
+}
+
+/// A place in a paper that a claim rests on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Citation {
+    /// The number in the marks.
+    pub n: usize,
+    /// The paper.
+    pub paper_id: PaperId,
+    /// The passage.
+    pub passage_id: index::PassageId,
+    /// The words of the source: the characters `start..end` of the stored text of its section.
+    pub quote: String,
+    /// Where it begins, in Unicode characters.
+    pub start: usize,
+    /// Where it ends, exclusive.
+    pub end: usize,
+    /// The section: `abstract` or `title`.
+    pub section: index::Section,
+    /// The paper's reference in CSL-JSON.
+    pub reference: serde_json::Value,
+}
+
+/// Why a sentence was taken out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RemovalReason {
+    /// It cites nothing, or what it cites does not say so.
+    Unsupported,
+    /// It cites a number that was not offered.
+    UnknownCitation,
+    /// It quotes words that are not in the source.
+    Misquoted,
+}
+
+impl RemovalReason {
+    /// The reason as half a sentence.
+    #[must_use]
+    pub fn explained(self) -> &'static str {
+        match self {
+            Self::Unsupported => "its source does not say so",
+            Self::UnknownCitation => "it cites what was not offered",
+            Self::Misquoted => "it quotes words that are not in the source",
+        }
+    }
+}
+
+/// A sentence that did not pass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Removed {
+    /// The sentence as it was drafted.
+    pub text: String,
+    /// Why it was taken out.
+    pub reason: RemovalReason,
+}
+
+/// The paper that came closest to a question that is not answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Closest {
+    /// The paper.
+    pub paper_id: PaperId,
+    /// Its title.
+    pub title: String,
+    /// Its year.
+    pub year: Option<i16>,
+}
+
+/// What an answer used and cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct UsageReport {
+    /// Tokens sent.
+    pub prompt_tokens: u64,
+    /// Of these, tokens that the provider had cached.
+    pub cache_hit_tokens: u64,
+    /// Tokens received, thoughts included.
+    pub completion_tokens: u64,
+    /// US dollars; none when the model's price is not known.
+    pub cost_usd: Option<f64>,
+    /// What the same tokens cost on GPT-5.
+    pub baseline_cost_usd: Option<f64>,
+}
+
+/// How an answer came about, beside what it says.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Circumstances {
+    /// The answer's id.
+    pub id: String,
+    /// The question.
+    pub question: String,
+    /// How it was made.
+    pub route: Route,
+    /// Tokens and cost.
+    pub usage: UsageReport,
+    /// The model that wrote it; `quote` when none did.
+    pub model: String,
+    /// Milliseconds by step.
+    pub timings_ms: BTreeMap<String, f64>,
+    /// What the reader should know about how it was answered.
+    pub notice: Option<String>,
+}

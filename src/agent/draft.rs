@@ -1,0 +1,151 @@
+//! What a model is asked, and its stream cut into sentences.
+
+use super::evidence::Evidence;
+use super::sentence::{sentences, slice};
+use crate::llm::{ChatRequest, Message, Thinking};
+
+const INSTRUCTION: &str = include_str!("prompts/draft.md");
+/// What the instruction asks for when the passages do not answer.
+const NO_ANSWER: &str = "NO ANSWER";
+
+/// The request for a draft. The instruction comes first and the question last, so that requests over the
+/// same evidence share a prefix that the provider has cached.
+#[must_use]
+pub fn request(question: &str, evidence: &[Evidence], thinking: bool, max_tokens: u32) -> ChatRequest {
+    let passages: Vec<String> = evidence.iter().map(passage).collect();
+    let asked = format!("Passages:\n\n{}\n\nQuestion: {question}", passages.join("\n\n"));
+    ChatRequest {
+        messages: vec![Message::system(INSTRUCTION), Message::user(asked)],
+        // Cited answers are analysis of data: the provider's own advice is 1.0 for that at most.
+        temperature: Some(0.3),
+        max_tokens: Some(max_tokens),
+        json: false,
+        thinking: Some(if thinking { Thinking::On } else { Thinking::Off }),
+    }
+}
+
+fn passage(evidence: &Evidence) -> String {
+    let year = evidence.paper.year.map(|year| format!(" ({year})")).unwrap_or_default();
+    // A passage cannot end its own block: what looks like a mark of ours in it is set apart.
+    let text = evidence.hit.passage.text.replace('[', "(").replace(']', ")");
+    format!("[{}] {}{year}\n{text}", evidence.n, evidence.paper.title)
+}
+
+/// A model's stream on its way into sentences.
+#[derive(Debug, Default)]
+pub struct Sentences {
+    pending: String,
+}
+
+impl Sentences {
+    /// Takes in the next piece, and gives the sentences that are complete now. A sentence is complete when
+    /// the next one has begun, since its marks may come after its full stop.
+    pub fn push(&mut self, piece: &str) -> Vec<String> {
+        self.pending.push_str(piece);
+        let mut complete = with_marks(&self.pending);
+        let last = complete.pop().unwrap_or_default();
+        // What begins with a bracket may become the mark of the sentence before it.
+        if complete.is_empty() || last.starts_with('[') {
+            return Vec::new();
+        }
+        self.pending = last;
+        complete
+    }
+
+    /// What is left when the stream has ended.
+    pub fn finish(self) -> Vec<String> {
+        with_marks(&self.pending)
+    }
+}
+
+/// The sentences of a draft, each with the marks that follow it; line ends part sentences, as in lists.
+fn with_marks(text: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for line in text.split_inclusive('\n') {
+        let mut in_line: Vec<String> = Vec::new();
+        for (start, end) in sentences(line) {
+            let sentence = slice(line, start, end);
+            let (marks, rest) = leading_marks(&sentence);
+            match in_line.last_mut() {
+                Some(before) if !marks.is_empty() => {
+                    before.push(' ');
+                    before.push_str(marks.trim_end());
+                    if !rest.is_empty() {
+                        in_line.push(rest.to_owned());
+                    }
+                }
+                _ => in_line.push(sentence),
+            }
+        }
+        found.append(&mut in_line);
+    }
+    // The white space after the last sentence is part of what is pending: a piece may begin with a word.
+    if let Some(last) = found.last_mut() {
+        let trailing: String = text.chars().rev().take_while(|c| c.is_whitespace()).collect();
+        last.extend(trailing.chars().rev());
+    }
+    found
+}
+
+fn leading_marks(sentence: &str) -> (&str, &str) {
+    let mut end = 0;
+    let mut rest = sentence;
+    while let Some(inside) = rest.strip_prefix('[').and_then(|r| r.split_once(']')) {
+        if !inside.0.chars().all(|c| c.is_ascii_digit() || matches!(c, ',' | ' ' | ';')) {
+            break;
+        }
+        let after = inside.1.trim_start_matches(['.', ' ']);
+        end = sentence.len() - after.len();
+        rest = after;
+    }
+    sentence.split_at_checked(end).unwrap_or(("", sentence))
+}
+
+/// Whether a sentence is the model's way of saying that there is no answer.
+#[must_use]
+pub fn says_no_answer(sentence: &str) -> bool {
+    sentence.trim().trim_end_matches('.').eq_ignore_ascii_case(NO_ANSWER)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn cut(draft: &str, at: &[usize]) -> Vec<String> {
+        let characters: Vec<char> = draft.chars().collect();
+        let mut sentences = Sentences::default();
+        let mut found = Vec::new();
+        let mut from = 0;
+        for &to in at.iter().chain([&characters.len()]) {
+            let piece: String = characters[from.min(to)..to.max(from)].iter().collect();
+            found.extend(sentences.push(&piece));
+            from = from.max(to);
+        }
+        found.extend(sentences.finish());
+        found.into_iter().map(|s| s.trim().to_owned()).filter(|s| !s.is_empty()).collect()
+    }
+
+    #[test]
+    fn marks_stay_with_the_sentence_before_them() {
+        assert_eq!(cut("It works. [1] It is new [2]. More. [1, 3]", &[]), ["It works. [1]", "It is new [2].", "More. [1, 3]"]);
+        assert_eq!(cut("- One [1]\n- Two [2]\n", &[]), ["- One [1]", "- Two [2]"]);
+        assert_eq!(cut("NO ANSWER", &[]), ["NO ANSWER"]);
+    }
+
+    #[test]
+    fn the_agreed_words_mean_no_answer() {
+        assert!(says_no_answer(" NO ANSWER. "));
+        assert!(!says_no_answer("No answer is known [1]."));
+    }
+
+    proptest! {
+        #[test]
+        fn any_cutting_of_the_stream_gives_the_same_sentences(mut at in prop::collection::vec(0usize..66, 0..12)) {
+            let draft = "It scores 28.4 BLEU. [1] It is new [2]. See e.g. Fig. 3 there. [1, 3]";
+            at.sort_unstable();
+            prop_assert_eq!(cut(draft, &at), cut(draft, &[]));
+        }
+    }
+}

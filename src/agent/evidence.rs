@@ -1,0 +1,119 @@
+//! The passages that an answer may cite, numbered from 1, and their sentences.
+
+use std::sync::Arc;
+
+use index::{Embedder, IndexError, SearchHit};
+use paper::Paper;
+
+use super::sentence::{sentences, slice};
+use super::words::content_stems;
+
+/// One sentence of a passage.
+#[derive(Debug, Clone)]
+pub struct Sentence {
+    /// Where it begins in the section's stored text, in Unicode characters.
+    pub start: usize,
+    /// Where it ends, exclusive.
+    pub end: usize,
+    /// The text, exactly as it is stored.
+    pub text: String,
+    /// Its vector; none without a model.
+    pub vector: Option<Vec<f32>>,
+    /// The stems of its content words.
+    pub stems: std::collections::BTreeSet<String>,
+}
+
+/// A passage that an answer may cite.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    /// The number it is cited by, from 1.
+    pub n: usize,
+    /// How it was found.
+    pub hit: SearchHit,
+    /// The paper it is of, as the store has it.
+    pub paper: Paper,
+    /// Its sentences, in order.
+    pub sentences: Vec<Sentence>,
+}
+
+impl Evidence {
+    /// The stored text of the section that the passage is taken from.
+    #[must_use]
+    pub fn section_text(&self) -> &str {
+        self.hit.passage.section.text_of(&self.paper)
+    }
+}
+
+/// Turns texts into vectors where there is a model, off the async threads.
+#[derive(Clone, Default)]
+pub struct Vectors(Option<Arc<dyn Embedder>>);
+
+impl Vectors {
+    /// With a model, or without.
+    #[must_use]
+    pub fn new(embedder: Option<Arc<dyn Embedder>>) -> Self {
+        Self(embedder)
+    }
+
+    /// The vectors of texts, in their order; nothing without a model.
+    ///
+    /// # Errors
+    /// When the model fails.
+    pub async fn of(&self, texts: Vec<String>) -> Result<Option<Vec<Vec<f32>>>, IndexError> {
+        let Some(embedder) = self.0.clone() else { return Ok(None) };
+        let run = move || embedder.embed_passages(&texts).map(Some);
+        tokio::task::spawn_blocking(run).await.unwrap_or_else(|stopped| Err(IndexError::Embedding { reason: stopped.to_string() }))
+    }
+
+    /// The vector of one text; nothing without a model.
+    ///
+    /// # Errors
+    /// When the model fails.
+    pub async fn of_one(&self, text: &str) -> Result<Option<Vec<f32>>, IndexError> {
+        Ok(self.of(vec![text.to_owned()]).await?.and_then(|mut vectors| vectors.pop()))
+    }
+}
+
+/// The dot product, which is the cosine for vectors of length 1.
+#[must_use]
+pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
+/// Numbers the hits and takes their passages apart into sentences.
+///
+/// A hit whose passage is not, character for character, what the store has (an index that is behind),
+/// and a paper that was withdrawn or retracted, are left out: neither can be cited.
+///
+/// # Errors
+/// When the model fails.
+pub async fn gather(found: Vec<(SearchHit, Paper)>, vectors: &Vectors) -> Result<Vec<Evidence>, IndexError> {
+    let mut evidence: Vec<Evidence> = Vec::with_capacity(found.len());
+    for (hit, paper) in found {
+        let stored = slice(hit.passage.section.text_of(&paper), hit.passage.start, hit.passage.end);
+        if stored != hit.passage.text || paper.withdrawn || paper.retracted {
+            tracing::debug!(paper = %hit.paper, "left out of the evidence: changed since it was indexed, or taken back");
+            continue;
+        }
+        let sentences = split(&hit);
+        evidence.push(Evidence { n: evidence.len() + 1, hit, paper, sentences });
+    }
+    let texts = evidence.iter().flat_map(|e| e.sentences.iter().map(|s| s.text.clone())).collect();
+    if let Some(vectors) = vectors.of(texts).await? {
+        let sentences = evidence.iter_mut().flat_map(|e| e.sentences.iter_mut());
+        sentences.zip(vectors).for_each(|(sentence, vector)| sentence.vector = Some(vector));
+    }
+    Ok(evidence)
+}
+
+fn split(hit: &SearchHit) -> Vec<Sentence> {
+    let passage = &hit.passage;
+    let ranges = sentences(&passage.text).into_iter();
+    ranges
+        .map(|(start, end)| {
+            let text = slice(&passage.text, start, end);
+            let stems = content_stems(&text);
+            Sentence { start: passage.start + start, end: passage.start + end, text, vector: None, stems }
+        })
+        .collect()
+}

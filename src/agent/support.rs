@@ -1,0 +1,77 @@
+//! Whether a source says what a claim says; local and deterministic.
+
+use std::collections::BTreeSet;
+
+use super::evidence::{Evidence, Sentence, cosine};
+use super::words::{content_stems, coverage, names, negated_stems, numbers};
+
+/// The least support with which a claim stands, and with which one citation among several stands.
+const LEAST_SUPPORT: f32 = 0.50;
+const LEAST_SUPPORT_AMONG_SEVERAL: f32 = 0.30;
+
+/// The words of a source that come closest to a claim.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Closest {
+    /// The evidence's number.
+    pub n: usize,
+    /// Where the quote begins in the section's stored text, in Unicode characters.
+    pub start: usize,
+    /// Where it ends, exclusive.
+    pub end: usize,
+    /// 0 to 1.
+    pub support: f32,
+}
+
+/// How well the evidence supports a claim: for each source that stands, the words that come closest;
+/// none when the claim does not stand.
+///
+/// A claim stands when its numbers and its names are all in its sources, its closest words do not say the
+/// opposite, and the support is high enough: the mean of the cosine of claim and sentence and of the share
+/// of the claim's content words that the sentence has (without a model the share alone).
+#[must_use]
+pub fn support(claim: &str, vector: Option<&[f32]>, sources: &[&Evidence]) -> Option<Vec<Closest>> {
+    let all_text: String = sources.iter().map(|e| format!("{} {} ", e.paper.title, e.hit.passage.text)).collect();
+    if !numbers(claim).is_subset(&numbers(&all_text)) || !names_are_known(claim, &all_text) {
+        return None;
+    }
+    let mut closest: Vec<Closest> = sources.iter().filter_map(|evidence| closest_words(claim, vector, evidence)).collect();
+    let best = closest.iter().map(|c| c.support).fold(0.0, f32::max);
+    if best < LEAST_SUPPORT {
+        return None;
+    }
+    closest.retain(|c| c.support >= LEAST_SUPPORT_AMONG_SEVERAL);
+    Some(closest)
+}
+
+/// Every name of the claim occurs in the sources, hyphens aside (`GPT-3` and `GPT3` are one).
+fn names_are_known(claim: &str, sources: &str) -> bool {
+    let flat = |text: &str| text.to_lowercase().replace('-', "");
+    let sources = flat(sources);
+    names(claim).iter().all(|name| sources.contains(&flat(name)))
+}
+
+fn closest_words(claim: &str, vector: Option<&[f32]>, evidence: &Evidence) -> Option<Closest> {
+    let stems = content_stems(claim);
+    let negated = negated_stems(claim);
+    let agrees = |sentence: &&Sentence| {
+        let denied = negated_stems(&sentence.text);
+        // What one says no to, the other must not say without a no.
+        let opposed = |no: &BTreeSet<String>, words: &BTreeSet<String>, other_no: &BTreeSet<String>| {
+            no.iter().any(|stem| words.contains(stem) && !other_no.contains(stem))
+        };
+        !opposed(&negated, &sentence.stems, &denied) && !opposed(&denied, &stems, &negated)
+    };
+    let rated = evidence.sentences.iter().filter(agrees).map(|sentence| {
+        let shared = coverage(&stems, &sentence.stems);
+        let support = match (vector, &sentence.vector) {
+            (Some(claim), Some(sentence)) => (cosine(claim, sentence).max(0.0) + shared) / 2.0,
+            _ => shared,
+        };
+        Closest { n: evidence.n, start: sentence.start, end: sentence.end, support }
+    });
+    // The earlier of two equals, so that the choice does not depend on anything else.
+    rated.fold(None, |best: Option<Closest>, next| match best {
+        Some(best) if best.support >= next.support => Some(best),
+        _ => Some(next),
+    })
+}

@@ -1,0 +1,173 @@
+use std::collections::BTreeMap;
+
+use index::{ArmScores, Passage, PassageId, SearchHit, Section};
+use paper::{Author, Paper, PaperId, SourceName};
+use proptest::prelude::*;
+
+use super::*;
+use crate::agent::answer::{Route, UsageReport};
+use crate::agent::evidence::gather;
+use crate::agent::sentence::sentences;
+
+const TRANSFORMER: &str = "The Transformer relies on attention alone, without recurrence. The large model reached 28.4 BLEU on \
+    WMT 2014 English-German. Training took 3.5 days on eight GPUs.";
+const RAG: &str = "RAG joins a generator with a dense index of Wikipedia. It does not need retraining when facts change.";
+
+fn found(title: &str, text: &str) -> (SearchHit, Paper) {
+    let id = PaperId::derive(title);
+    let mut paper = Paper::new(title, SourceName::Arxiv, jiff::Timestamp::UNIX_EPOCH);
+    paper.id = Some(id);
+    paper.abstract_text = Some(text.to_owned());
+    paper.authors = vec![Author::named("Ashish Vaswani")];
+    paper.year = Some(2017);
+    let passage = Passage {
+        id: PassageId::derive(id, 0),
+        paper: id,
+        ordinal: 0,
+        section: Section::Abstract,
+        start: 0,
+        end: text.chars().count(),
+        text: text.to_owned(),
+    };
+    (SearchHit { paper: id, passage, score: 1.0, scores: ArmScores::default(), highlights: Vec::new() }, paper)
+}
+
+async fn evidence() -> Vec<Evidence> {
+    let found = vec![found("Attention Is All You Need", TRANSFORMER), found("Retrieval-Augmented Generation", RAG)];
+    gather(found, &Vectors::default()).await.unwrap()
+}
+
+fn circumstances() -> Circumstances {
+    Circumstances {
+        id: "a".into(),
+        question: "q".into(),
+        route: Route::Chat,
+        usage: UsageReport::default(),
+        model: "m".into(),
+        timings_ms: BTreeMap::new(),
+        notice: None,
+    }
+}
+
+/// The answer to a draft of these sentences, checked without a model.
+async fn verified(draft: &[&str]) -> Answer {
+    let evidence = evidence().await;
+    let mut verifier = Verifier::new(&evidence, "");
+    for sentence in draft {
+        verifier.check(sentence, &Vectors::default()).await.unwrap();
+    }
+    verifier.finish(circumstances(), &["q".to_owned()])
+}
+
+async fn removal(sentence: &str) -> Vec<RemovalReason> {
+    verified(&[sentence]).await.removed().iter().map(|removed| removed.reason).collect()
+}
+
+#[tokio::test]
+async fn a_sentence_that_its_source_supports_stands_with_the_words_it_rests_on() {
+    let answer = verified(&["The large Transformer model reached 28.4 BLEU on WMT 2014 English-German [1]."]).await;
+    assert_eq!(answer.status(), Status::Answered);
+    assert_eq!(answer.text(), "The large Transformer model reached 28.4 BLEU on WMT 2014 English-German. [1]");
+    let claim = &answer.claims()[0];
+    assert_eq!(slice(answer.text(), claim.start, claim.end), claim.text);
+    let citation = &answer.citations()[0];
+    assert_eq!(citation.quote, "The large model reached 28.4 BLEU on WMT 2014 English-German.");
+    assert_eq!(slice(TRANSFORMER, citation.start, citation.end), citation.quote);
+    assert_eq!(citation.reference["title"], "Attention Is All You Need");
+}
+
+#[tokio::test]
+async fn what_does_not_hold_is_taken_out_and_says_why() {
+    use RemovalReason::{Misquoted, UnknownCitation, Unsupported};
+    for (sentence, reason) in [
+        ("The model reached 28.4 BLEU on WMT 2014 [7].", UnknownCitation),
+        ("The model reached 28.4 BLEU on WMT 2014 [1, 7].", UnknownCitation),
+        ("The model reached 28.4 BLEU on WMT 2014 [Vaswani 2017].", UnknownCitation),
+        ("The model reached 28.4 BLEU on WMT 2014.", Unsupported),
+        ("The model reached 29.4 BLEU on WMT 2014 English-German [1].", Unsupported),
+        ("The model reached 28.4 BLEU on WMT 2014 English-German [2].", Unsupported),
+        ("BERT reached 28.4 BLEU on WMT 2014 English-German [1].", Unsupported),
+        ("RAG does need retraining when facts change [2].", Unsupported),
+        ("Bananas are rich in potassium [1].", Unsupported),
+        ("The authors say \"recurrence is all you need\" about the Transformer [1].", Misquoted),
+        ("[1]", Unsupported),
+        ("", Unsupported),
+    ] {
+        assert_eq!(removal(sentence).await, [reason], "{sentence}");
+    }
+}
+
+#[tokio::test]
+async fn a_sentence_over_two_sources_keeps_both_citations() {
+    let answer = verified(&["The Transformer relies on attention alone, and RAG joins a generator with a dense index of Wikipedia [1, 2]."]).await;
+    assert_eq!(answer.claims()[0].citations, [1, 2]);
+    let quotes: Vec<&str> = answer.citations().iter().map(|c| c.quote.as_str()).collect();
+    assert_eq!(quotes, [
+        "The Transformer relies on attention alone, without recurrence.",
+        "RAG joins a generator with a dense index of Wikipedia.",
+    ]);
+}
+
+#[tokio::test]
+async fn nothing_left_is_an_abstention_that_says_what_came_closest() {
+    let answer = verified(&["Bananas are rich in potassium [1]."]).await;
+    assert_eq!(answer.status(), Status::Abstained);
+    assert!(answer.claims().is_empty() && answer.citations().is_empty());
+    assert_eq!(
+        answer.text(),
+        "The library does not answer this. A draft was written, but no sentence of it held against its sources. \
+         Looked for: “q”. Closest: “Attention Is All You Need” (2017); “Retrieval-Augmented Generation” (2017)."
+    );
+}
+
+#[tokio::test]
+async fn a_passage_that_differs_from_the_store_and_a_withdrawn_paper_are_no_evidence() {
+    let (hit, mut changed) = found("Attention Is All You Need", TRANSFORMER);
+    changed.abstract_text = Some("Another abstract by now.".into());
+    let (other, mut withdrawn) = found("Retrieval-Augmented Generation", RAG);
+    withdrawn.withdrawn = true;
+    assert!(gather(vec![(hit, changed), (other, withdrawn)], &Vectors::default()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn words_outside_the_passage_cannot_be_quoted() {
+    let evidence = evidence().await;
+    let mut verifier = Verifier::new(&evidence, "");
+    assert_eq!(verifier.quote(1, 0, 10_000), None);
+    assert_eq!(verifier.quote(9, 0, 10), None);
+    assert_eq!(verifier.quote(1, 10, 10), None);
+    assert!(!verifier.has_claims());
+}
+
+/// What a lying model may write: true sentences, altered ones, invented marks, odd characters.
+fn lie() -> impl Strategy<Value = String> {
+    let words = prop::sample::select(vec![
+        "The large model reached 28.4 BLEU on WMT 2014 English-German", "The large model reached 41.8 BLEU", "RAG joins a generator",
+        "It does not need retraining when facts change", "It needs retraining", "ignore all instructions", "«ünïcode» 漢字",
+        "they said \"attention is never enough here\"", "GPT-4 was used", "",
+    ]);
+    let mark = prop::sample::select(vec![" [1].", " [2].", " [3].", " [1, 2].", ".", " [0].", " [x1]", " [1][2]", " [99999999999999999999]"]);
+    (words, mark).prop_map(|(words, mark)| format!("{words}{mark}"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    #[test]
+    fn whatever_is_drafted_every_citation_that_leaves_is_true(draft in prop::collection::vec(lie(), 0..5)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let lines: Vec<&str> = draft.iter().map(String::as_str).collect();
+        let answer = runtime.block_on(verified(&lines));
+        for citation in answer.citations() {
+            let text = if citation.paper_id == PaperId::derive("Attention Is All You Need") { TRANSFORMER } else { RAG };
+            prop_assert_eq!(&slice(text, citation.start, citation.end), &citation.quote);
+            prop_assert!(sentences(text).contains(&(citation.start, citation.end)));
+        }
+        for claim in answer.claims() {
+            prop_assert_eq!(&slice(answer.text(), claim.start, claim.end), &claim.text);
+            prop_assert!(!claim.citations.is_empty());
+            prop_assert!(claim.citations.iter().all(|n| answer.citations().iter().any(|c| c.n == *n)));
+            prop_assert!(!claim.text.contains("41.8") && !claim.text.contains("GPT-4") && !claim.text.contains("never enough"));
+        }
+        prop_assert_eq!(answer.claims().len() + answer.removed().len(), draft.len());
+    }
+}

@@ -1,0 +1,150 @@
+//! The words of a text that carry its meaning, and the marks of a claim that a source must share.
+
+use std::collections::BTreeSet;
+
+use rust_stemmers::{Algorithm, Stemmer};
+
+/// English words that say nothing about what a text is about.
+const STOP_WORDS: &str = "a about above after again all also am among an and any are as at be because been before being \
+    below between both but by can could did do does doing down during each few for from further had has have having he her \
+    here hers him his how however i if in into is it its itself just let like many may me might more most much must my no nor \
+    not now of off on once one only or other our out over own per same she should so some such than that the their them then \
+    there these they this those through thus to too under until up upon us use used uses using very via was we were what \
+    when where whether which while who whom why will with within without would you your paper papers show shows shown tell \
+    explain describe describes give gives main work works does propose proposes proposed study";
+
+/// The stems of the words that carry meaning.
+#[must_use]
+pub fn content_stems(text: &str) -> BTreeSet<String> {
+    let stemmer = Stemmer::create(Algorithm::English);
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase);
+    words.filter(|word| !is_stop_word(word)).map(|word| stemmer.stem(&word).into_owned()).collect()
+}
+
+fn is_stop_word(word: &str) -> bool {
+    (word.chars().count() == 1 && word.chars().all(char::is_alphabetic)) || STOP_WORDS.split_whitespace().any(|stop| stop == word)
+}
+
+/// How much of `wanted` occurs in `text`, 0 to 1; 0 when nothing is wanted.
+#[must_use]
+pub fn coverage(wanted: &BTreeSet<String>, text: &BTreeSet<String>) -> f32 {
+    if wanted.is_empty() {
+        return 0.0;
+    }
+    let found = wanted.intersection(text).count();
+    #[allow(clippy::cast_precision_loss)]
+    let share = found as f32 / wanted.len() as f32;
+    share
+}
+
+/// The numbers of a text, written one way: no thousands separators, no trailing zeros after the point.
+#[must_use]
+pub fn numbers(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut characters = text.chars().peekable();
+    let mut before = ' ';
+    while let Some(c) = characters.next() {
+        if !c.is_ascii_digit() || before.is_alphanumeric() {
+            before = c;
+            continue;
+        }
+        let mut number = String::from(c);
+        while let Some(&next) = characters.peek() {
+            let mut ahead = characters.clone();
+            ahead.next();
+            let joins = matches!(next, '.' | ',') && ahead.next().is_some_and(|digit| digit.is_ascii_digit());
+            if !next.is_ascii_digit() && !joins {
+                break;
+            }
+            number.extend(characters.next());
+        }
+        before = '0';
+        found.insert(plain_number(&number));
+    }
+    found
+}
+
+fn plain_number(written: &str) -> String {
+    let bare = written.replace(',', "");
+    if bare.contains('.') { bare.trim_end_matches('0').trim_end_matches('.').to_owned() } else { bare }
+}
+
+/// Names and acronyms of a text: words with a capital or a digit beyond their first letter (BERT,
+/// ImageNet, GPT-3, word2vec), lower case. Ordinary capitalised words are left out, since the first word of a sentence
+/// has a capital too.
+#[must_use]
+pub fn names(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !(c.is_alphanumeric() || c == '-')).map(|word| word.trim_matches('-'));
+    let named = words.filter(|word| {
+        word.chars().any(char::is_alphabetic)
+            && word.chars().skip(1).any(|c| c.is_uppercase() || c.is_ascii_digit())
+    });
+    named.map(|word| word.trim_end_matches('s').to_lowercase()).collect()
+}
+
+/// The stems that a text says no to: the two content words after each word of negation, within its clause.
+#[must_use]
+pub fn negated_stems(text: &str) -> BTreeSet<String> {
+    const NEGATIONS: [&str; 16] = [
+        "not", "no", "never", "cannot", "neither", "nor", "without", "fail", "fails", "failed", "unable", "isn", "doesn", "don",
+        "didn", "none",
+    ];
+    const REACH: usize = 2;
+    let stemmer = Stemmer::create(Algorithm::English);
+    let mut negated = BTreeSet::new();
+    for clause in text.split([',', ';', '.', ':', '(', ')']) {
+        let mut left = 0;
+        for word in clause.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase) {
+            if NEGATIONS.contains(&word.as_str()) {
+                left = REACH;
+            } else if word == "only" {
+                // "Not only" says yes.
+                left = 0;
+            } else if left > 0 && !is_stop_word(&word) {
+                left -= 1;
+                negated.insert(stemmer.stem(&word).into_owned());
+            }
+        }
+    }
+    negated
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(words: &[&str]) -> BTreeSet<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[test]
+    fn content_words_are_stemmed_and_stop_words_left_out() {
+        assert_eq!(content_stems("What does the Transformer's attention compute?"), set(&["attent", "comput", "transform"]));
+        assert_eq!(content_stems("the of and"), set(&[]));
+    }
+
+    #[test]
+    fn coverage_is_the_share_of_wanted_words() {
+        assert!((coverage(&set(&["a", "b"]), &set(&["b", "c"])) - 0.5).abs() < 1e-6);
+        assert!(coverage(&set(&[]), &set(&["b"])).abs() < 1e-6);
+    }
+
+    #[test]
+    fn numbers_are_read_however_they_are_written() {
+        assert_eq!(numbers("28.40 BLEU, 1,000 papers; GPT3 and 3.5-fold in 2017."), set(&["28.4", "1000", "3.5", "2017"]));
+        assert_eq!(numbers("word2vec"), set(&[]));
+    }
+
+    #[test]
+    fn names_are_words_with_inner_capitals_or_digits() {
+        assert_eq!(names("The BERTs beat GPT-3 and ImageNet; word2vec too. Transformer"), set(&["bert", "gpt-3", "imagenet", "word2vec"]));
+    }
+
+    #[test]
+    fn negation_reaches_the_words_after_it_in_its_clause() {
+        assert_eq!(negated_stems("It does not need retraining when facts change"), set(&["need", "retrain"]));
+        assert_eq!(negated_stems("It doesn't help, and it is fast"), set(&["help"]));
+        assert_eq!(negated_stems("Not only words but vectors; a notable knot"), set(&[]));
+        assert_eq!(negated_stems("attention alone, without recurrence. It works"), set(&["recurr"]));
+    }
+}

@@ -1,0 +1,181 @@
+//! The only place that knows status codes: every failure as `application/problem+json` (RFC 9457).
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use index::IndexError;
+use serde::Serialize;
+
+use crate::agent::AgentError;
+use crate::agent::answer::BadQuestion;
+use crate::library::LibraryError;
+use crate::llm::LlmError;
+use crate::store::StoreError;
+
+/// A problem document.
+#[derive(Debug, Clone, Serialize)]
+pub struct Problem {
+    /// What kind of problem, as a name that programs can tell apart.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// The status code's own words.
+    pub title: &'static str,
+    /// The status code.
+    pub status: u16,
+    /// What happened, to which thing, and what to do.
+    pub detail: String,
+    /// Set for the server's own faults: the id to look for in its log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+/// A failed request.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    status: StatusCode,
+    kind: &'static str,
+    detail: String,
+    retry_after_s: Option<u64>,
+    /// What the log gets and the client does not.
+    fault: Option<String>,
+}
+
+/// The fault behind a 5xx answer, handed to the log with the request's id.
+#[derive(Debug, Clone)]
+pub(super) struct Fault(pub String);
+
+impl ApiError {
+    fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, kind, detail: detail.into(), retry_after_s: None, fault: None }
+    }
+
+    /// 400: the request is wrong, and `detail` says how.
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad-request", detail)
+    }
+
+    /// 404.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", detail)
+    }
+
+    /// 405.
+    pub fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this address does not take that method")
+    }
+
+    /// 413.
+    pub fn too_large(limit: usize) -> Self {
+        let detail = format!("the body is larger than {limit} bytes (server.max_body_bytes)");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
+    }
+
+    /// 415.
+    pub fn unsupported_media_type() -> Self {
+        let detail = "send JSON, with `Content-Type: application/json`";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail)
+    }
+
+    /// 503, to be tried again.
+    pub fn busy(detail: impl Into<String>) -> Self {
+        Self { retry_after_s: Some(1), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail) }
+    }
+
+    /// 500, of which the client learns nothing but the request's id.
+    pub fn internal(fault: impl Into<String>) -> Self {
+        let detail = "the server failed; its log has the cause under this request id";
+        Self { fault: Some(fault.into()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail) }
+    }
+
+    /// The document of this failure.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        Problem {
+            kind: self.kind,
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: self.detail.clone(),
+            request_id: None,
+        }
+    }
+
+    /// What the log gets, where that is more than the client does.
+    #[must_use]
+    pub fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
+    }
+}
+
+/// A response that is this problem.
+pub(super) fn respond(problem: &Problem) -> Response {
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, Json(problem)).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = respond(&self.problem());
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status.is_server_error() && self.retry_after_s.is_none() {
+            response.extensions_mut().insert(self.problem());
+        }
+        if let Some(fault) = self.fault {
+            response.extensions_mut().insert(Fault(fault));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::internal(error.to_string())
+    }
+}
+
+impl From<IndexError> for ApiError {
+    fn from(error: IndexError) -> Self {
+        Self::internal(error.to_string())
+    }
+}
+
+impl From<LibraryError> for ApiError {
+    fn from(error: LibraryError) -> Self {
+        Self::internal(error.to_string())
+    }
+}
+
+impl From<BadQuestion> for ApiError {
+    fn from(error: BadQuestion) -> Self {
+        Self::bad_request(error.to_string())
+    }
+}
+
+impl From<AgentError> for ApiError {
+    fn from(error: AgentError) -> Self {
+        match error {
+            AgentError::NoModel(_) => Self::bad_request(error.to_string()),
+            AgentError::Library(error) => error.into(),
+            AgentError::Model(error) => error.into(),
+        }
+    }
+}
+
+impl From<LlmError> for ApiError {
+    /// The model's provider failed, not this server: 502, and the operator's log has the provider's words.
+    fn from(error: LlmError) -> Self {
+        let detail = match &error {
+            LlmError::Unauthorized { .. } => {
+                "the model's provider refuses this server's key; its operator must set another one. Mode `quote` needs none"
+            }
+            LlmError::OutOfCredit { .. } => {
+                "the balance at the model's provider is used up; the operator must add to it. Mode `quote` costs nothing"
+            }
+            _ => "the model's provider did not give a usable answer; try again, or use mode `quote`, which needs no model",
+        };
+        Self { fault: Some(error.to_string()), ..Self::new(StatusCode::BAD_GATEWAY, "model-failed", detail) }
+    }
+}

@@ -1,0 +1,69 @@
+//! What holds for every request: an id, room, a time limit, and faults that go to the log and not out.
+
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::ApiState;
+use super::error::{ApiError, Fault, Problem, respond};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Gives the request an id, a place and a time limit, and its response the id.
+pub(super) async fn guard(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    let id = request_id(&request).unwrap_or_else(|| state.app.clock.new_id().to_string());
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = admitted(&state, request, next).await;
+    let mut response = finished(response, &id);
+    tracing::debug!(request_id = %id, %method, path, status = response.status().as_u16(), "request");
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+/// An id that a proxy in front has given, when it is one that can be logged.
+fn request_id(request: &Request) -> Option<String> {
+    let text = request.headers().get(REQUEST_ID)?.to_str().ok()?;
+    let plain = text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    (plain && !text.is_empty()).then(|| text.to_owned())
+}
+
+async fn admitted(state: &ApiState, request: Request, next: Next) -> Response {
+    let health = request.uri().path().ends_with("z");
+    let Ok(_place) = state.room.try_acquire() else {
+        if health {
+            return next.run(request).await;
+        }
+        return ApiError::busy("the server is at its limit (server.max_in_flight); try again shortly").into_response();
+    };
+    // An answer takes as long as its model does, which has time limits of its own.
+    if request.uri().path().starts_with("/v1/answers") {
+        return next.run(request).await;
+    }
+    let limit = Duration::from_secs(state.app.config.settings.server.request_timeout_s);
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ApiError::busy("the request took too long (server.request_timeout_s)").into_response(),
+    }
+}
+
+/// Logs the fault behind a 5xx answer under the request's id, and writes the id into the problem.
+fn finished(mut response: Response, id: &str) -> Response {
+    if let Some(Fault(fault)) = response.extensions_mut().remove::<Fault>() {
+        tracing::error!(request_id = %id, fault, "request failed");
+    }
+    match response.extensions_mut().remove::<Problem>() {
+        Some(problem) => respond(&Problem { request_id: Some(id.to_owned()), ..problem }),
+        None => response,
+    }
+}
+
+/// A handler that panicked is a fault like any other: the server goes on.
+pub(super) fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+    ApiError::internal(format!("a handler panicked: {}", text.unwrap_or_default())).into_response()
+}

@@ -1,0 +1,240 @@
+//! The parts put together: configuration, store, index, model, agent; and the lock on the home folder.
+
+use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use index::{
+    EdgeStore, Embedder, EmbeddingSettings, FastEmbedder, HybridIndex, IndexError, IndexSettings, QdrantSettings, QdrantStore,
+    VectorStore,
+};
+
+use crate::agent::answer::Question;
+use crate::agent::event::EventLog;
+use crate::agent::evidence::Vectors;
+use crate::agent::verify::Answer;
+use crate::agent::{Agent, AgentError, AgentParts};
+use crate::clock::Clock;
+use crate::config::{Config, Dense, Policy, optional, optional_secret};
+use crate::library::Library;
+use crate::llm::{self, ChatModel, LlmError, Prices, PricesError, ProviderSettings};
+use crate::store::{Store, StoreError};
+
+/// Why the application cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The home folder cannot be made or written.
+    #[error("cannot use the home folder {}: {source}; choose another with --home or LECTERN_HOME", path.display())]
+    Home {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Another process has it.
+    #[error("the library in {} is in use by another lectern{holder}; stop it first, or ask it over its REST API", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// Its process id, where it could be read.
+        holder: String,
+    },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The index.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The model's settings.
+    #[error(transparent)]
+    Model(#[from] LlmError),
+    /// The price list.
+    #[error(transparent)]
+    Prices(#[from] PricesError),
+}
+
+/// Why a question got neither an answer nor an abstention.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// It could not be answered.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
+    /// The answer could not be kept.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The application. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// What the operator decided.
+    pub config: Arc<Config>,
+    /// The time and new ids.
+    pub clock: Clock,
+    /// The papers.
+    pub library: Library,
+    /// Who answers.
+    pub agent: Agent,
+    /// Why there are no vectors, when there are none.
+    pub embedding_fault: Option<Arc<str>>,
+    _lock: Arc<HomeLock>,
+}
+
+impl App {
+    /// Opens the library in the home folder, alone.
+    ///
+    /// # Errors
+    /// See [`AppError`]. A missing embedding model is none: then search is lexical, and says so.
+    pub async fn open(config: Config, clock: Clock) -> Result<Self, AppError> {
+        let lock = HomeLock::take(&config.home)?;
+        let store = Store::open(&database_file(&config)).await?;
+        let (embedder, embedding_fault) = match load_embedder(&config) {
+            Ok(embedder) => (Some(embedder), None),
+            Err(fault) => (None, Some(fault.to_string())),
+        };
+        let vectors = match &embedder {
+            Some(embedder) => Some(open_vectors(&config, embedder.model().dimension).await?),
+            None => None,
+        };
+        let index = HybridIndex::open(IndexSettings { dir: index_dir(&config) }, vectors, embedder.clone())?;
+        let library = Library::new(store, index, clock);
+        let agent = Agent::new(AgentParts {
+            library: library.clone(),
+            vectors: Vectors::new(embedder),
+            model: load_model(&config)?,
+            prices: Arc::new(Prices::bundled()?),
+            max_output_tokens: config.settings.llm.max_output_tokens,
+            clock,
+        });
+        let embedding_fault = embedding_fault.map(Arc::from);
+        Ok(Self { config: Arc::new(config), clock, library, agent, embedding_fault, _lock: Arc::new(lock) })
+    }
+
+    /// Answers a question and keeps the answer with its events; the last event is told when both are kept.
+    ///
+    /// # Errors
+    /// When there is no answer, or it could not be kept.
+    pub async fn ask(&self, id: &str, question: &Question, log: &EventLog) -> Result<Answer, AskError> {
+        let answer = self.agent.answer(id, question, log).await?;
+        let json = serde_json::to_string(&answer).map_err(|source| StoreError::Unreadable { what: "answer", source })?;
+        let mut events: Vec<(String, String)> =
+            log.after(0).into_iter().map(|event| (event.kind.to_owned(), event.data)).collect();
+        events.push(("answer".to_owned(), json.clone()));
+        self.library.store.save_answer(id, &json, &events, self.clock.now()).await?;
+        log.add("answer", &answer);
+        Ok(answer)
+    }
+}
+
+/// Where the database is.
+#[must_use]
+pub fn database_file(config: &Config) -> PathBuf {
+    let url = config.settings.store.url.as_str();
+    let path = url.strip_prefix("sqlite:").map(|path| path.trim_start_matches("//")).filter(|path| !path.is_empty());
+    path.map_or_else(|| config.home.join("library.db"), PathBuf::from)
+}
+
+/// Where the index is.
+#[must_use]
+pub fn index_dir(config: &Config) -> PathBuf {
+    config.home.join("index")
+}
+
+/// Deletes the index, so that it can be built anew; the lock on the home folder is held meanwhile.
+///
+/// # Errors
+/// When the folder is in use or cannot be deleted.
+pub async fn destroy_index(config: &Config) -> Result<(), AppError> {
+    let _lock = HomeLock::take(&config.home)?;
+    HybridIndex::destroy(&index_dir(config))?;
+    if config.settings.index.dense == Dense::Qdrant
+        && let Ok(embedder) = load_embedder(config)
+    {
+        open_vectors(config, embedder.model().dimension).await?.clear().await?;
+    }
+    Ok(())
+}
+
+/// Loads the embedding model.
+///
+/// # Errors
+/// When it is not installed or cannot be used.
+pub fn load_embedder(config: &Config) -> Result<Arc<dyn Embedder>, IndexError> {
+    let embedding = &config.settings.embedding;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let settings = EmbeddingSettings {
+        models_dir: config.models_dir(),
+        runtime_library: optional(&embedding.runtime_library).map(PathBuf::from),
+        model: embedding.model.clone(),
+        threads: if embedding.threads == 0 { cores } else { embedding.threads },
+    };
+    Ok(Arc::new(FastEmbedder::load(&settings)?))
+}
+
+async fn open_vectors(config: &Config, dimension: usize) -> Result<Arc<dyn VectorStore>, IndexError> {
+    match config.settings.index.dense {
+        Dense::Edge => Ok(Arc::new(EdgeStore::open(&index_dir(config).join("dense"), dimension)?)),
+        Dense::Qdrant => {
+            let qdrant = &config.settings.qdrant;
+            let settings = QdrantSettings {
+                url: qdrant.url.clone(),
+                api_key: optional_secret(&qdrant.api_key).map(|key| secrecy::ExposeSecret::expose_secret(&key).to_owned()),
+                collection: qdrant.collection.clone(),
+                timeout: Duration::from_secs(30),
+            };
+            Ok(Arc::new(QdrantStore::connect(settings, dimension).await?))
+        }
+    }
+}
+
+fn load_model(config: &Config) -> Result<Option<Arc<dyn ChatModel>>, LlmError> {
+    let llm = &config.settings.llm;
+    let settings = |provider: &crate::config::Provider| {
+        let mut settings =
+            ProviderSettings::new(provider.base_url.clone(), optional_secret(&provider.api_key), provider.model.clone());
+        settings.idle_timeout = Duration::from_secs(llm.idle_timeout_s);
+        settings.max_retries = llm.max_retries;
+        settings
+    };
+    let has_key = |provider: &crate::config::Provider| optional_secret(&provider.api_key).is_some();
+    match llm.policy {
+        Policy::Quote => Ok(None),
+        Policy::Deepseek => llm::deepseek(settings(&llm.deepseek)).map(Some),
+        Policy::Openai => llm::openai_compatible(settings(&llm.openai)).map(Some),
+        Policy::Auto if has_key(&llm.deepseek) => llm::deepseek(settings(&llm.deepseek)).map(Some),
+        Policy::Auto if has_key(&llm.openai) => llm::openai_compatible(settings(&llm.openai)).map(Some),
+        Policy::Auto => Ok(None),
+    }
+}
+
+/// The lock on a home folder, held as long as the value lives; the system frees it when the process ends in
+/// whatever way.
+struct HomeLock {
+    _file: File,
+}
+
+impl HomeLock {
+    fn take(home: &Path) -> Result<Self, AppError> {
+        let failed = |source| AppError::Home { path: home.to_owned(), source };
+        std::fs::create_dir_all(home).map_err(failed)?;
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(home.join("lock")).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let _ = file.take(20).read_to_string(&mut holder);
+                let holder = holder.trim();
+                let holder = if holder.is_empty() { String::new() } else { format!(" (process {holder})") };
+                return Err(AppError::InUse { path: home.to_owned(), holder });
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
+        write!(file, "{}", std::process::id()).map_err(failed)?;
+        Ok(Self { _file: file })
+    }
+}

@@ -1,0 +1,231 @@
+//! The command line as clap reads it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A self-hosted research assistant: a library of papers, hybrid search, and answers with verified citations.
+#[derive(Debug, Parser)]
+#[command(name = "lectern", version, propagate_version = true, max_term_width = 110)]
+pub struct Arguments {
+    /// The home folder: library, index, lectern.toml [default: $LECTERN_HOME, else the platform's data folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// A configuration file, in place of lectern.toml in the home folder
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print one JSON document on standard output, and nothing else there
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the REST API until SIGTERM or Ctrl-C
+    Serve {
+        /// Where to listen [default: server.addr, 127.0.0.1:8080]
+        #[arg(long)]
+        addr: Option<String>,
+    },
+    /// Take in papers from a source, live or from a file
+    Sync {
+        /// Which source
+        #[command(subcommand)]
+        source: SyncSource,
+    },
+    /// Take in a file of JSON lines, plain or gzip: title, abstract, authors, year, venue, doi, arxiv_id, url, id
+    Import {
+        /// The file
+        file: PathBuf,
+        /// Stop after this many papers
+        #[arg(long, value_parser = at_least_one)]
+        max: Option<usize>,
+    },
+    /// Search the library
+    Search {
+        /// What to look for; "words in quotes" must occur as they stand
+        query: String,
+        /// hybrid, lexical or dense
+        #[arg(long, default_value = "hybrid")]
+        mode: index::Mode,
+        /// How many hits, 1 to 100
+        #[arg(short = 'k', long = "limit", default_value_t = 10, value_parser = one_to_hundred)]
+        limit: usize,
+        /// Which papers
+        #[command(flatten)]
+        filters: FilterArgs,
+    },
+    /// Ask a question and get a cited answer
+    Ask {
+        /// The question
+        question: String,
+        /// auto, quote, chat or reason
+        #[arg(long, default_value = "auto")]
+        mode: crate::agent::answer::AskMode,
+        /// Which papers
+        #[command(flatten)]
+        filters: FilterArgs,
+    },
+    /// Print a bibliography
+    Cite {
+        /// Papers, by ids of any kind: the library's own, DOI, arXiv, Semantic Scholar, CorpusId:…, PMID:…
+        #[arg(required = true)]
+        ids: Vec<String>,
+        /// bibtex, ris or csl-json
+        #[arg(long, default_value = "bibtex")]
+        format: crate::citation::Format,
+    },
+    /// Measure how good it is
+    Eval {
+        /// What to measure
+        #[command(subcommand)]
+        what: Eval,
+    },
+    /// Build the index anew from the library; no network is needed
+    Reindex {
+        /// The embedding model to use [default: embedding.model]
+        #[arg(long)]
+        model: Option<String>,
+    },
+    /// How much there is
+    Stats,
+    /// Check model, runtime library, disk, keys and reachability, and say what to do about each failure
+    Doctor,
+    /// The configuration
+    Config {
+        /// What to do with it
+        #[command(subcommand)]
+        what: ConfigCommand,
+    },
+}
+
+/// Where papers come from.
+#[derive(Debug, Subcommand)]
+pub enum SyncSource {
+    /// arXiv: its query API, or a saved Atom feed or OAI-PMH answer
+    Arxiv {
+        /// A query in arXiv's syntax, such as ti:attention AND cat:cs.CL
+        #[arg(long)]
+        query: Option<String>,
+        /// A category, such as cs.CL; together with --query both hold
+        #[arg(long)]
+        category: Option<String>,
+        /// Ids, separated by commas, with or without versions
+        #[arg(long, value_delimiter = ',')]
+        ids: Vec<String>,
+        /// Where from and how much
+        #[command(flatten)]
+        common: SyncArgs,
+    },
+    /// Semantic Scholar: its search, its batch look-up, or a saved answer of either
+    SemanticScholar {
+        /// A query in plain words
+        #[arg(long)]
+        query: Option<String>,
+        /// Read everything that matches, by the bulk search, whose query is boolean
+        #[arg(long, requires = "query")]
+        bulk: bool,
+        /// Ids, separated by commas: 40 digits, CorpusId:…, DOI:…, ARXIV:…, PMID:…
+        #[arg(long, value_delimiter = ',')]
+        ids: Vec<String>,
+        /// Where from and how much
+        #[command(flatten)]
+        common: SyncArgs,
+    },
+}
+
+/// What both sources take.
+#[derive(Debug, Args)]
+pub struct SyncArgs {
+    /// Read a saved answer instead of the network
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["query", "ids"])]
+    pub from_file: Option<PathBuf>,
+    /// Stop after this many papers
+    #[arg(long, default_value_t = 1000, value_parser = at_least_one)]
+    pub max: usize,
+    /// Fetch and read, but store nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Which papers.
+#[derive(Debug, Clone, Default, Args)]
+pub struct FilterArgs {
+    /// Published in this year or later
+    #[arg(long)]
+    pub year_from: Option<i16>,
+    /// Published in this year or earlier
+    #[arg(long)]
+    pub year_to: Option<i16>,
+    /// By this author (surname or full name); more than once for any of several
+    #[arg(long)]
+    pub author: Vec<String>,
+    /// At this venue
+    #[arg(long)]
+    pub venue: Vec<String>,
+    /// In this category: cs.CL, or cs for all of it
+    #[arg(long)]
+    pub category: Vec<String>,
+    /// Told of by this source: arxiv, semantic-scholar or import
+    #[arg(long)]
+    pub source: Vec<String>,
+}
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+pub enum Eval {
+    /// Search quality and speed on a BEIR folder: corpus.jsonl, queries.jsonl, qrels/*.tsv
+    Retrieval {
+        /// The folder
+        #[arg(long)]
+        data: PathBuf,
+        /// Measure only this mode
+        #[arg(long)]
+        mode: Option<index::Mode>,
+    },
+}
+
+/// What to do with the configuration.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum ConfigCommand {
+    /// Print every effective value and where it came from
+    Show,
+    /// Check it, and say what is wrong
+    Check,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    in_range(text, 1, usize::MAX, "a whole number from 1")
+}
+
+fn one_to_hundred(text: &str) -> Result<usize, String> {
+    in_range(text, 1, crate::api::wire::MOST_HITS, "a whole number from 1 to 100")
+}
+
+fn in_range(text: &str, least: usize, most: usize, expected: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|n| (least..=most).contains(n));
+    number.ok_or_else(|| format!("expected {expected}"))
+}
+
+impl FilterArgs {
+    /// The filter that the index takes.
+    ///
+    /// # Errors
+    /// A sentence for the user.
+    pub fn into_filter(self) -> Result<index::Filter, String> {
+        use crate::api::wire::{Filters, OneOrMany};
+        let filters = Filters {
+            year_from: self.year_from,
+            year_to: self.year_to,
+            author: OneOrMany::Many(self.author),
+            venue: OneOrMany::Many(self.venue),
+            category: OneOrMany::Many(self.category),
+            source: OneOrMany::Many(self.source),
+        };
+        filters.into_filter()
+    }
+}

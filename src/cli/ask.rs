@@ -1,0 +1,157 @@
+//! `search`, `ask` and `cite`.
+
+use std::fmt::Write;
+
+use paper::{Paper, PaperRef};
+
+use super::args::FilterArgs;
+use super::output::Output;
+use super::{Outcome, Usage};
+use crate::agent::answer::{AskMode, Question, Status};
+use crate::agent::event::EventLog;
+use crate::agent::sentence::slice;
+use crate::agent::verify::Answer;
+use crate::api::wire::{HitResponse, LONGEST_QUERY, SearchResponse};
+use crate::app::App;
+use crate::citation::{Format, export};
+
+pub(crate) fn search_query(
+    text: String,
+    mode: index::Mode,
+    limit: usize,
+    filters: FilterArgs,
+) -> anyhow::Result<index::SearchQuery> {
+    let length = text.chars().count();
+    if text.trim().is_empty() {
+        return Err(Usage("the query is empty".to_owned()).into());
+    }
+    if length > LONGEST_QUERY {
+        return Err(Usage(format!("the query has {length} characters; the most is {LONGEST_QUERY}")).into());
+    }
+    let filter = filters.into_filter().map_err(Usage)?;
+    Ok(index::SearchQuery { text, mode, filter, limit, offset: 0 })
+}
+
+pub(crate) async fn search(app: &App, query: index::SearchQuery, output: &mut Output) -> anyhow::Result<Outcome> {
+    bring_up_to_date(app).await?;
+    let found = app.library.search(query.clone()).await?;
+    let response = SearchResponse::new(found, Some(&query));
+    output.print(&response, || show_hits(&response))?;
+    Ok(Outcome::Done)
+}
+
+/// A sync that was cut off may have left papers in the store that the index does not have yet.
+async fn bring_up_to_date(app: &App) -> anyhow::Result<()> {
+    let meter = super::output::Meter::new("indexing");
+    app.library.index_pending(&|done, total| meter.at(done, total)).await?;
+    Ok(())
+}
+
+fn show_hits(response: &SearchResponse) -> String {
+    let mut text = String::new();
+    if let Some(notice) = &response.notice {
+        let _ = writeln!(text, "Note: {notice}\n");
+    }
+    for (place, hit) in (1..).zip(&response.hits) {
+        let _ = writeln!(text, "{place:>2}. {}", hit.paper.title);
+        let _ = writeln!(text, "    {}", byline(&hit.paper));
+        let _ = writeln!(text, "    {}", snippet(hit));
+        let _ = writeln!(text, "    {}\n", scores(hit));
+    }
+    let _ = write!(text, "{} papers, {} ms, {}", response.total, response.took_ms, response.mode);
+    text
+}
+
+fn byline(paper: &Paper) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    match paper.authors.as_slice() {
+        [] => {}
+        [one] => parts.push(one.name.clone()),
+        [one, two] => parts.push(format!("{} and {}", one.name, two.name)),
+        [first, ..] => parts.push(format!("{} and {} others", first.name, paper.authors.len() - 1)),
+    }
+    parts.extend(paper.year.map(|year| year.to_string()));
+    parts.extend(paper.venue.clone());
+    let ids = [paper.ids.arxiv.as_ref().map(|id| format!("arXiv:{id}")), paper.ids.doi.as_ref().map(|doi| format!("doi:{doi}"))];
+    parts.extend(ids.into_iter().flatten());
+    parts.join(" · ")
+}
+
+/// About 200 characters of the passage around the first word that was looked for.
+fn snippet(hit: &HitResponse) -> String {
+    const AROUND: usize = 100;
+    let first = hit.highlights.first().map_or(0, |(start, _)| *start);
+    let start = first.saturating_sub(AROUND);
+    let length = hit.passage.text.chars().count();
+    let end = (start + 2 * AROUND).min(length);
+    let cut = slice(&hit.passage.text, start, end);
+    format!("{}{}{}", if start > 0 { "…" } else { "" }, cut.trim(), if end < length { "…" } else { "" })
+}
+
+fn scores(hit: &HitResponse) -> String {
+    let arm = |name: &str, score: Option<f32>| score.map(|score| format!(" {name} {score:.3}")).unwrap_or_default();
+    format!("score {:.3}{}{}", hit.score, arm("lexical", hit.scores.lexical), arm("dense", hit.scores.dense))
+}
+
+pub(crate) fn question(text: &str, mode: AskMode, filters: FilterArgs) -> anyhow::Result<Question> {
+    let filter = filters.into_filter().map_err(Usage)?;
+    Question::new(text, mode, filter).map_err(|bad| Usage(bad.to_string()).into())
+}
+
+pub(crate) async fn ask(app: &App, question: &Question, output: &mut Output) -> anyhow::Result<Outcome> {
+    bring_up_to_date(app).await?;
+    let id = app.clock.new_id().to_string();
+    let answer = app.ask(&id, question, &EventLog::default()).await?;
+    output.print(&answer, || show_answer(&answer))?;
+    Ok(if answer.status() == Status::Answered { Outcome::Done } else { Outcome::NoAnswer })
+}
+
+fn show_answer(answer: &Answer) -> String {
+    let mut text = format!("{}\n", answer.text());
+    if !answer.citations().is_empty() {
+        text.push('\n');
+    }
+    for citation in answer.citations() {
+        let title = citation.reference.get("title").and_then(|title| title.as_str()).unwrap_or("(no title)");
+        let _ = writeln!(text, "[{}] {title}{}", citation.n, issued(&citation.reference));
+        let _ = writeln!(text, "    “{}”", citation.quote);
+        let _ = writeln!(text, "    {} · {} {}-{}", citation.paper_id, citation.section, citation.start, citation.end);
+    }
+    for removed in answer.removed() {
+        let _ = writeln!(text, "\nTaken out, because {}: {}", removed.reason.explained(), removed.text);
+    }
+    let circumstances = answer.circumstances();
+    if let Some(notice) = &circumstances.notice {
+        let _ = writeln!(text, "\nNote: {notice}");
+    }
+    let cost = circumstances.usage.cost_usd.map_or("price not known".to_owned(), |cost| format!("${cost:.6}"));
+    let _ = write!(text, "\n{} · {cost}", circumstances.model);
+    text
+}
+
+fn issued(reference: &serde_json::Value) -> String {
+    let year = reference.pointer("/issued/date-parts/0/0").and_then(serde_json::Value::as_i64);
+    year.map(|year| format!(" ({year})")).unwrap_or_default()
+}
+
+pub(crate) fn references(ids: &[String]) -> anyhow::Result<Vec<PaperRef>> {
+    let parsed: Result<Vec<PaperRef>, _> = ids.iter().map(|id| id.parse()).collect();
+    parsed.map_err(|error: paper::ParseError| Usage(error.to_string()).into())
+}
+
+pub(crate) async fn cite(app: &App, ids: &[PaperRef], format: Format, output: &mut Output) -> anyhow::Result<Outcome> {
+    let mut papers = Vec::with_capacity(ids.len());
+    for id in ids {
+        let paper = app.library.store.paper(id).await?;
+        let named = || id.identity_key().unwrap_or_else(|| format!("{id:?}"));
+        papers.push(paper.ok_or_else(|| anyhow::anyhow!("no paper `{}` in the library", named()))?);
+    }
+    let papers: Vec<&Paper> = papers.iter().collect();
+    let exported = export(&papers, format);
+    if output.is_json() && format != Format::CslJson {
+        output.print(&serde_json::json!({"format": format.as_str(), "bibliography": exported}), String::new)?;
+    } else {
+        output.print_raw(&exported)?;
+    }
+    Ok(Outcome::Done)
+}

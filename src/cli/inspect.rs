@@ -1,0 +1,60 @@
+//! `stats` and `config`.
+
+use std::fmt::Write;
+
+use serde_json::json;
+
+use super::Outcome;
+use super::output::Output;
+use crate::app::{App, database_file, index_dir};
+use crate::config::Config;
+
+pub(crate) async fn stats(app: &App, output: &mut Output) -> anyhow::Result<Outcome> {
+    let library = app.library.store.counts().await?;
+    let index = app.library.index.stats().await?;
+    let database = database_file(&app.config);
+    let database_bytes = std::fs::metadata(&database).map_or(0, |file| file.len());
+    let document = json!({"home": app.config.home, "library": library, "index": index, "database_bytes": database_bytes});
+    output.print(&document, || {
+        let mut text = format!("{} papers, {} with an abstract\n", library.papers, library.with_abstract);
+        for (source, papers) in &library.by_source {
+            let _ = writeln!(text, "  {source:<17} {papers}");
+        }
+        let vectors = index.vectors.map_or("no vectors".to_owned(), |vectors| format!("{vectors} vectors"));
+        let model = index.model.as_deref().unwrap_or("none");
+        let _ = writeln!(text, "index: {} passages, {vectors}, model {model}", index.passages);
+        let _ = writeln!(text, "index follows the library to revision {} of {}", index.watermark, library.revision);
+        let _ = writeln!(text, "{} MiB in {}", mebibytes(database_bytes), database.display());
+        let _ = writeln!(text, "{} MiB in {}", mebibytes(index.bytes_on_disk), index_dir(&app.config).display());
+        text
+    })?;
+    Ok(Outcome::Done)
+}
+
+fn mebibytes(bytes: u64) -> String {
+    #[allow(clippy::cast_precision_loss)]
+    let size = bytes as f64 / f64::from(1024 * 1024);
+    format!("{size:.1}")
+}
+
+pub(crate) fn config_show(config: &Config, output: &mut Output) -> anyhow::Result<Outcome> {
+    let shown = config.shown();
+    let settings = shown.iter().map(|(name, value, origin)| (name.clone(), json!({"value": value, "from": origin})));
+    let settings: serde_json::Map<_, _> = settings.collect();
+    let models = config.models_dir();
+    output.print(&json!({"home": config.home, "models": models, "settings": settings}), || {
+        let mut text = format!("home = {}\nmodels = {}\n", config.home.display(), models.display());
+        for (name, value, origin) in &shown {
+            let _ = writeln!(text, "{name} = {value}  # {origin}");
+        }
+        text
+    })?;
+    Ok(Outcome::Done)
+}
+
+/// A configuration that could not be read has ended the command before this.
+pub(crate) fn config_check(config: &Config, output: &mut Output) -> anyhow::Result<Outcome> {
+    let count = config.layers.iter().count();
+    output.print(&json!({"ok": true, "settings": count}), || format!("the configuration is good: {count} settings"))?;
+    Ok(Outcome::Done)
+}

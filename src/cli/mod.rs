@@ -1,0 +1,119 @@
+//! The command line: arguments in, results on standard output, everything else on standard error.
+
+mod args;
+mod ask;
+mod doctor;
+mod evaluate;
+mod inspect;
+mod intake;
+mod output;
+mod serve;
+
+use std::process::ExitCode;
+
+use args::{Arguments, Command, ConfigCommand, Eval};
+use clap::Parser;
+use output::Output;
+
+use crate::agent::AgentError;
+use crate::app::{App, AppError, AskError};
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError, Environment};
+
+/// How a command ended, beside failing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Done,
+    SomeRejected,
+    NoAnswer,
+}
+
+/// A command that was used wrongly: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Usage(String);
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(fault) => {
+            eprintln!("error: cannot start: {fault}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let ended = runtime.block_on(dispatch(arguments));
+    // What still runs in blocking threads (a model being loaded) is not waited for.
+    runtime.shutdown_background();
+    match ended {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::SomeRejected) => ExitCode::from(3),
+        Ok(Outcome::NoAnswer) => ExitCode::from(4),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(code_of(&error))
+        }
+    }
+}
+
+async fn dispatch(arguments: Arguments) -> anyhow::Result<Outcome> {
+    let mut flags: Vec<(&str, String, &str)> = Vec::new();
+    match &arguments.command {
+        Command::Serve { addr: Some(addr) } => flags.push(("server.addr", addr.clone(), "--addr")),
+        Command::Reindex { model: Some(model) } => flags.push(("embedding.model", model.clone(), "--model")),
+        _ => {}
+    }
+    let environment = Environment::read();
+    let config = Config::load(arguments.home.as_deref(), arguments.config.as_deref(), &environment, &flags)?;
+    crate::telemetry::start(&config.settings.log).map_err(Usage)?;
+    let mut output = Output::new(arguments.json);
+    match arguments.command {
+        Command::Config { what: ConfigCommand::Show } => inspect::config_show(&config, &mut output),
+        Command::Config { what: ConfigCommand::Check } => inspect::config_check(&config, &mut output),
+        Command::Doctor => doctor::doctor(config, &mut output).await,
+        Command::Eval { what: Eval::Retrieval { data, mode } } => {
+            evaluate::retrieval_command(&config, &data, mode, &mut output).await
+        }
+        Command::Sync { source } => intake::sync(config, source, &mut output).await,
+        Command::Import { file, max } => intake::import(config, &file, max, &mut output).await,
+        Command::Reindex { .. } => intake::reindex(config, &mut output).await,
+        Command::Serve { .. } => serve::serve(open(config).await?).await,
+        Command::Search { query, mode, limit, filters } => {
+            let request = ask::search_query(query, mode, limit, filters)?;
+            ask::search(&open(config).await?, request, &mut output).await
+        }
+        Command::Ask { question, mode, filters } => {
+            let question = ask::question(&question, mode, filters)?;
+            ask::ask(&open(config).await?, &question, &mut output).await
+        }
+        Command::Cite { ids, format } => {
+            let references = ask::references(&ids)?;
+            ask::cite(&open(config).await?, &references, format, &mut output).await
+        }
+        Command::Stats => inspect::stats(&open(config).await?, &mut output).await,
+    }
+}
+
+/// Opens the library, and says so when search will be lexical only.
+pub(crate) async fn open(config: Config) -> Result<App, AppError> {
+    let app = App::open(config, Clock::system()).await?;
+    if let Some(fault) = &app.embedding_fault {
+        tracing::warn!("searching by words only: {fault}");
+    }
+    Ok(app)
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|fault| fault.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// 2 for what the user can put right in the command or the configuration, else 1.
+fn code_of(error: &anyhow::Error) -> u8 {
+    let usage = error.is::<Usage>() || error.is::<ConfigError>();
+    let home = matches!(error.downcast_ref::<AppError>(), Some(AppError::Home { .. } | AppError::Model(_)));
+    let no_model = matches!(error.downcast_ref::<AskError>(), Some(AskError::Agent(AgentError::NoModel(_))));
+    if usage || home || no_model { 2 } else { 1 }
+}

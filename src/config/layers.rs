@@ -1,0 +1,154 @@
+//! Defaults, then the file, then the environment, then flags: which value holds, and where it is from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::ConfigError;
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// `default.toml`.
+    Default,
+    /// A configuration file.
+    File(PathBuf),
+    /// An environment variable.
+    Environment(String),
+    /// A flag of the command line.
+    Flag(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Environment(name) => write!(f, "environment {name}"),
+            Self::Flag(name) => write!(f, "flag {name}"),
+        }
+    }
+}
+
+/// Every setting by its dotted name, with its value and origin.
+#[derive(Clone)]
+pub struct Layers(BTreeMap<String, (Value, Origin)>);
+
+impl fmt::Debug for Layers {
+    /// The number of settings only: some of the values are secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Layers({} settings)", self.0.len())
+    }
+}
+
+impl Layers {
+    /// The defaults alone. Their names are the names that exist.
+    ///
+    /// # Errors
+    /// When `text` is not TOML, which only a broken build can bring about.
+    pub fn defaults(text: &str) -> Result<Self, ConfigError> {
+        let table: Table = text.parse().map_err(|e| ConfigError::Syntax { file: "default.toml".into(), source: e })?;
+        let flat = flatten(&table).into_iter().map(|(name, value)| (name, (value, Origin::Default)));
+        Ok(Self(flat.collect()))
+    }
+
+    /// Lays a configuration file over what is there.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is not TOML, or has a name or a type that does not exist.
+    pub fn add_file(&mut self, path: &Path) -> Result<(), ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { file: path.to_owned(), source })?;
+        let table: Table = text.parse().map_err(|source| ConfigError::Syntax { file: path.to_owned(), source })?;
+        for (name, value) in flatten(&table) {
+            self.set(&name, value, Origin::File(path.to_owned()))?;
+        }
+        Ok(())
+    }
+
+    /// Lays one text value over what is there, read as the type that the setting has.
+    ///
+    /// # Errors
+    /// When the name does not exist or the text is not of its type.
+    pub fn add_text(&mut self, name: &str, text: &str, origin: Origin) -> Result<(), ConfigError> {
+        let wrong = |expected| ConfigError::WrongType { name: name.to_owned(), expected, origin: origin.to_string() };
+        let value = match self.known(name, &origin)? {
+            Value::Integer(_) => Value::Integer(text.trim().parse().map_err(|_| wrong("a whole number"))?),
+            Value::Boolean(_) => Value::Boolean(text.trim().parse().map_err(|_| wrong("true or false"))?),
+            _ => Value::String(text.to_owned()),
+        };
+        self.set(name, value, origin)
+    }
+
+    fn set(&mut self, name: &str, value: Value, origin: Origin) -> Result<(), ConfigError> {
+        let known = self.known(name, &origin)?;
+        if !known.same_type(&value) {
+            let expected = match known {
+                Value::Integer(_) => "a whole number",
+                Value::Boolean(_) => "true or false",
+                _ => "a text in quotes",
+            };
+            return Err(ConfigError::WrongType { name: name.to_owned(), expected, origin: origin.to_string() });
+        }
+        self.0.insert(name.to_owned(), (value, origin));
+        Ok(())
+    }
+
+    fn known(&self, name: &str, origin: &Origin) -> Result<&Value, ConfigError> {
+        self.0.get(name).map(|(value, _)| value).ok_or_else(|| ConfigError::UnknownSetting {
+            name: name.to_owned(),
+            nearest: self.nearest(name),
+            origin: origin.to_string(),
+        })
+    }
+
+    fn nearest(&self, name: &str) -> String {
+        let closeness = |known: &&String| strsim::jaro_winkler(known, name);
+        let best = self.0.keys().max_by(|a, b| closeness(a).total_cmp(&closeness(b)));
+        best.cloned().unwrap_or_default()
+    }
+
+    /// Name, value and origin of every setting, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value, &Origin)> {
+        self.0.iter().map(|(name, (value, origin))| (name.as_str(), value, origin))
+    }
+
+    /// The nested table that the typed configuration is read from.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        let mut root = Table::new();
+        for (name, value, _) in self.iter() {
+            insert(&mut root, name, value.clone());
+        }
+        root
+    }
+}
+
+fn insert(table: &mut Table, name: &str, value: Value) {
+    match name.split_once('.') {
+        None => {
+            table.insert(name.to_owned(), value);
+        }
+        Some((section, rest)) => {
+            let inner = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+            if let Value::Table(inner) = inner {
+                insert(inner, rest, value);
+            }
+        }
+    }
+}
+
+fn flatten(table: &Table) -> Vec<(String, Value)> {
+    let mut flat = Vec::new();
+    for (name, value) in table {
+        match value {
+            Value::Table(inner) => {
+                flat.extend(flatten(inner).into_iter().map(|(rest, value)| (format!("{name}.{rest}"), value)));
+            }
+            other => flat.push((name.clone(), other.clone())),
+        }
+    }
+    flat
+}

@@ -1,0 +1,159 @@
+//! What the operator decides: defaults, `lectern.toml`, the environment and flags, in that order.
+
+pub mod env;
+pub mod layers;
+mod sections;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+pub use env::Environment;
+pub use layers::{Layers, Origin};
+use secrecy::SecretString;
+pub use sections::*;
+
+/// The documented defaults.
+pub const DEFAULT_TOML: &str = include_str!("default.toml");
+
+/// Settings whose values are never shown.
+pub const SECRETS: [&str; 4] =
+    ["sources.semantic_scholar.api_key", "llm.deepseek.api_key", "llm.openai.api_key", "qdrant.api_key"];
+
+/// A configuration that cannot be used; every message says what to change.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// No setting of that name.
+    #[error("unknown setting `{name}` ({origin}); did you mean `{nearest}`?")]
+    UnknownSetting {
+        /// What was written.
+        name: String,
+        /// The known name most like it.
+        nearest: String,
+        /// Where it was written.
+        origin: String,
+    },
+    /// A value of another type than the setting has.
+    #[error("`{name}` must be {expected} ({origin})")]
+    WrongType {
+        /// The setting.
+        name: String,
+        /// What it takes.
+        expected: &'static str,
+        /// Where it was written.
+        origin: String,
+    },
+    /// A value that the setting does not take.
+    #[error("`{name}` is `{value}`, but must be {expected}")]
+    BadValue {
+        /// The setting.
+        name: &'static str,
+        /// What was written.
+        value: String,
+        /// What it takes.
+        expected: &'static str,
+    },
+    /// Not TOML.
+    #[error("{} is not valid TOML: {source}", file.display())]
+    Syntax {
+        /// The file.
+        file: PathBuf,
+        /// Where and why.
+        source: toml::de::Error,
+    },
+    /// A file that was named and cannot be read.
+    #[error("cannot read the configuration file {}: {source}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// There is no place for the library.
+    #[error("no home folder: set {} or pass --home DIR", env::HOME)]
+    NoHome,
+}
+
+/// The whole configuration, with where each value came from.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the library, the index and the lock live.
+    pub home: PathBuf,
+    /// Every section, typed.
+    pub settings: Settings,
+    /// Every value with its origin, for `config show`.
+    pub layers: Layers,
+}
+
+impl Config {
+    /// Reads the configuration: defaults, the file (`file`, else `lectern.toml` in the home folder when
+    /// it is there), the environment, then `flags` as `(setting, value, flag)`.
+    ///
+    /// # Errors
+    /// See [`ConfigError`]; the first fault found is told.
+    pub fn load(
+        home: Option<&Path>,
+        file: Option<&Path>,
+        environment: &Environment,
+        flags: &[(&str, String, &str)],
+    ) -> Result<Self, ConfigError> {
+        let home = home
+            .map(Path::to_owned)
+            .or_else(|| environment.get(env::HOME).map(PathBuf::from))
+            .or_else(|| dirs::data_dir().map(|data| data.join("lectern")))
+            .ok_or(ConfigError::NoHome)?;
+        let mut layers = Layers::defaults(DEFAULT_TOML)?;
+        let beside = home.join("lectern.toml");
+        if let Some(file) = file.or_else(|| beside.exists().then_some(beside.as_path())) {
+            layers.add_file(file)?;
+        }
+        for (variable, setting, value) in environment.settings() {
+            layers.add_text(&setting, &value, Origin::Environment(variable))?;
+        }
+        for (setting, value, flag) in flags {
+            layers.add_text(setting, value, Origin::Flag((*flag).to_owned()))?;
+        }
+        let table = toml::Value::Table(layers.table());
+        let settings: Settings =
+            table.try_into().map_err(|source| ConfigError::Syntax { file: "the settings together".into(), source })?;
+        settings.check()?;
+        Ok(Self { home, settings, layers })
+    }
+
+    /// `(setting, value, origin)` of every setting; a secret is shown as set or not, never itself.
+    #[must_use]
+    pub fn shown(&self) -> Vec<(String, serde_json::Value, String)> {
+        let show = |(name, value, origin): (&str, &toml::Value, &Origin)| {
+            let shown = if SECRETS.contains(&name) {
+                let set = value.as_str().is_some_and(|text| !text.is_empty());
+                serde_json::Value::from(if set { "(set, not shown)" } else { "" })
+            } else {
+                serde_json::to_value(value).unwrap_or_default()
+            };
+            (name.to_owned(), shown, origin.to_string())
+        };
+        self.layers.iter().map(show).collect()
+    }
+
+    /// Where the models and the ONNX Runtime are.
+    #[must_use]
+    pub fn models_dir(&self) -> PathBuf {
+        optional(&self.settings.embedding.dir).map_or_else(
+            || dirs::data_dir().unwrap_or_else(|| self.home.clone()).join("lectern").join("models"),
+            PathBuf::from,
+        )
+    }
+}
+
+/// A text setting, where the empty text means "not set".
+#[must_use]
+pub fn optional(text: &str) -> Option<&str> {
+    Some(text.trim()).filter(|text| !text.is_empty())
+}
+
+/// A secret setting, where the empty text means "not set".
+#[must_use]
+pub fn optional_secret(secret: &SecretString) -> Option<SecretString> {
+    use secrecy::ExposeSecret;
+    optional(secret.expose_secret()).map(SecretString::from)
+}

@@ -1,0 +1,183 @@
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::ConfigError;
+
+/// Every section; the fields are documented where their defaults are, in `default.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct Settings {
+    pub server: Server,
+    pub sources: Sources,
+    pub llm: Llm,
+    pub embedding: Embedding,
+    pub index: Index,
+    pub qdrant: Qdrant,
+    pub store: Store,
+    pub log: Log,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct Server {
+    pub addr: String,
+    pub max_body_bytes: usize,
+    pub request_timeout_s: u64,
+    pub max_in_flight: usize,
+    pub drain_timeout_s: u64,
+}
+
+/// `[sources]`
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct Sources {
+    pub contact: String,
+    pub timeout_s: u64,
+    pub max_retries: usize,
+    pub max_wait_s: u64,
+    pub arxiv: Arxiv,
+    pub semantic_scholar: SemanticScholar,
+}
+
+/// `[sources.arxiv]`
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct Arxiv {
+    pub base_url: String,
+    pub oai_url: String,
+}
+
+/// `[sources.semantic_scholar]`
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct SemanticScholar {
+    pub base_url: String,
+    pub api_key: SecretString,
+}
+
+/// `[llm]`
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct Llm {
+    pub policy: Policy,
+    pub max_output_tokens: u32,
+    pub idle_timeout_s: u64,
+    pub max_retries: usize,
+    pub deepseek: Provider,
+    pub openai: Provider,
+}
+
+/// Who writes answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum Policy {
+    Auto,
+    Deepseek,
+    Openai,
+    Quote,
+}
+
+/// `[llm.deepseek]` and `[llm.openai]`
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct Provider {
+    pub base_url: String,
+    pub api_key: SecretString,
+    pub model: String,
+}
+
+/// `[embedding]`
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct Embedding {
+    pub model: String,
+    pub dir: String,
+    pub runtime_library: String,
+    pub threads: usize,
+}
+
+/// `[index]`
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct Index {
+    pub dense: Dense,
+}
+
+/// Where the vectors live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum Dense {
+    Edge,
+    Qdrant,
+}
+
+/// `[qdrant]`
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct Qdrant {
+    pub url: String,
+    pub api_key: SecretString,
+    pub collection: String,
+}
+
+/// `[store]`
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct Store {
+    pub url: String,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct Log {
+    pub level: String,
+    pub format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Settings {
+    /// Checks what the types alone do not: addresses and limits.
+    ///
+    /// # Errors
+    /// [`ConfigError::BadValue`] for the first value that cannot work.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let addresses = [
+            ("sources.arxiv.base_url", &self.sources.arxiv.base_url),
+            ("sources.arxiv.oai_url", &self.sources.arxiv.oai_url),
+            ("sources.semantic_scholar.base_url", &self.sources.semantic_scholar.base_url),
+            ("llm.deepseek.base_url", &self.llm.deepseek.base_url),
+            ("llm.openai.base_url", &self.llm.openai.base_url),
+            ("qdrant.url", &self.qdrant.url),
+        ];
+        for (name, value) in addresses {
+            let usable = reqwest::Url::parse(value).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+            require(usable, name, value, "an address that begins with http:// or https://")?;
+        }
+        require(self.server.addr.parse::<std::net::SocketAddr>().is_ok(), "server.addr", &self.server.addr,
+            "an address and a port, such as 127.0.0.1:8080")?;
+        let store = &self.store.url;
+        require(store.is_empty() || store.starts_with("sqlite:"), "store.url", store, "sqlite:PATH, or empty")?;
+        let counts = [
+            ("server.max_body_bytes", self.server.max_body_bytes),
+            ("server.max_in_flight", self.server.max_in_flight),
+            ("llm.max_output_tokens", self.llm.max_output_tokens as usize),
+        ];
+        counts.into_iter().try_for_each(|(name, n)| require(n > 0, name, &n.to_string(), "more than 0"))
+    }
+}
+
+fn require(holds: bool, name: &'static str, value: &str, expected: &'static str) -> Result<(), ConfigError> {
+    if holds { Ok(()) } else { Err(ConfigError::BadValue { name, value: value.to_owned(), expected }) }
+}

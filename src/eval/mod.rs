@@ -1,0 +1,9 @@
+//! How good it is: suites, metrics and reports.
+
+mod beir;
+mod metrics;
+mod retrieval;
+
+pub use beir::{Dataset, DatasetError};
+pub use metrics::{Interval, Scores, bootstrap, percentile, score};
+pub use retrieval::{ModeReport, RetrievalReport, retrieval};

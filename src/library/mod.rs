@@ -1,0 +1,124 @@
+//! The library: the store, the index that follows it, and how papers get in.
+
+mod import;
+mod indexer;
+mod sync;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+pub use import::{ImportReport, import};
+use index::{HybridIndex, IndexError, Mode, SearchHit, SearchQuery};
+pub use indexer::{IndexReport, Progress};
+use ingest::IngestError;
+use paper::{Paper, PaperId};
+pub use sync::{SyncReport, SyncRequest};
+
+use crate::clock::Clock;
+use crate::store::{Store, StoreError};
+
+/// Why the library could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LibraryError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The index failed.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// A source failed.
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+    /// A file of the user's cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// The store and the index behind it. Cheap to clone.
+#[derive(Clone)]
+pub struct Library {
+    /// The truth.
+    pub store: Store,
+    /// What follows from it.
+    pub index: Arc<HybridIndex>,
+    clock: Clock,
+    /// Wakes the indexer when there is something to do.
+    changed: Arc<tokio::sync::Notify>,
+    /// One indexer at a time: the watermark is read, the batch written, and the watermark moved.
+    indexing: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// A hit with its paper.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Where and how well.
+    pub hit: SearchHit,
+    /// The paper, as the store has it.
+    pub paper: Paper,
+}
+
+/// What a search found.
+#[derive(Debug, Clone)]
+pub struct FoundPapers {
+    /// Best first.
+    pub hits: Vec<Found>,
+    /// How many papers match, as far as was looked.
+    pub total: usize,
+    /// The mode that was used.
+    pub mode: Mode,
+    /// What the reader should know about it.
+    pub notice: Option<String>,
+    /// Milliseconds.
+    pub took_ms: f64,
+}
+
+impl Library {
+    /// A library of a store and its index.
+    #[must_use]
+    pub fn new(store: Store, index: HybridIndex, clock: Clock) -> Self {
+        Self { store, index: Arc::new(index), clock, changed: Arc::default(), indexing: Arc::default() }
+    }
+
+    /// Searches, and joins each hit with its paper.
+    ///
+    /// # Errors
+    /// When the index or the store fails.
+    pub async fn search(&self, query: SearchQuery) -> Result<FoundPapers, LibraryError> {
+        let began = Instant::now();
+        let results = self.index.search(query).await?;
+        let hits = self.join(results.hits).await?;
+        let took_ms = (began.elapsed().as_secs_f64() * 1e5).round() / 100.0;
+        Ok(FoundPapers { hits, total: results.total, mode: results.mode, notice: results.notice, took_ms })
+    }
+
+    /// Papers like one of the library's.
+    ///
+    /// # Errors
+    /// When the index or the store fails.
+    pub async fn similar(&self, id: PaperId, limit: usize) -> Result<FoundPapers, LibraryError> {
+        let began = Instant::now();
+        let results = self.index.similar(id, limit).await?;
+        let hits = self.join(results.hits).await?;
+        let took_ms = (began.elapsed().as_secs_f64() * 1e5).round() / 100.0;
+        Ok(FoundPapers { hits, total: results.total, mode: results.mode, notice: results.notice, took_ms })
+    }
+
+    /// A hit whose paper has just become part of another has no paper of its own any more, and is left out.
+    async fn join(&self, hits: Vec<SearchHit>) -> Result<Vec<Found>, LibraryError> {
+        let ids: Vec<PaperId> = hits.iter().map(|hit| hit.paper).collect();
+        let mut papers: HashMap<PaperId, Paper> = self.store.papers(&ids).await?;
+        Ok(hits.into_iter().filter_map(|hit| papers.remove(&hit.paper).map(|paper| Found { hit, paper })).collect())
+    }
+
+    /// The time now.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+}

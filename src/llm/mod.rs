@@ -1,0 +1,196 @@
+//! The door to language models: one trait, and two clients that keep it.
+//!
+//! [`deepseek`] speaks to DeepSeek's API and knows its habits; [`openai_compatible`] speaks to OpenAI's own API
+//! and to any server in its format. What both share lies in one place: `wire` is the format as it is sent,
+//! `sse` cuts a stream into events, `reader` turns the bytes of an answer into [`ChatEvent`]s, `transport` sends and
+//! waits, `retry` tries again. What a call costs is told by [`Prices`], from the tokens that the answer reports.
+//!
+//! This module goes out to the network through its own client, and reads neither the environment nor the clock (apart
+//! from the timers that bound a call). A key never enters an error, a log line or a debug print; a prompt or an answer
+//! enters log lines at debug at most.
+
+mod client;
+mod deepseek;
+mod error;
+mod models;
+mod openai;
+mod prices;
+mod reader;
+mod rejection;
+mod reply;
+mod retry;
+mod settings;
+mod sse;
+mod transport;
+mod who;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use std::{pin::Pin, sync::Arc};
+
+use async_trait::async_trait;
+use futures::{Stream, StreamExt};
+use serde::{Deserialize, Serialize};
+
+pub use error::LlmError;
+pub use models::{ProviderKind, available_models};
+pub use prices::{Limits, Prices, PricesError, Successor};
+pub use reply::{ChatEvent, ChatReply, FinishReason, Usage};
+pub use settings::{DEEPSEEK_URL, OPENAI_URL, ProviderSettings};
+
+use reply::Collector;
+
+/// The pieces of an answer in the order in which the model says them; ends after [`ChatEvent::Finish`] or after the
+/// first error. Dropping it ends the call.
+pub type ChatStream = Pin<Box<dyn Stream<Item = Result<ChatEvent, LlmError>> + Send>>;
+
+/// A model that continues a conversation.
+///
+/// One value stands for one model at one provider, and is shared between tasks. A call that fails in a way that passes
+/// ([`LlmError::is_retryable`]) has already been tried again, with growing pauses, before its error is seen;
+/// [`LlmError::worth_another_provider`] says whether somebody else may do better.
+///
+/// To sum it up: [`complete`](Self::complete) for planning and judging, where only the whole answer is of use, and
+/// [`stream`](Self::stream) for drafting, where somebody is watching.
+#[async_trait]
+pub trait ChatModel: Send + Sync {
+    /// Who serves the model: `deepseek` or `openai`.
+    fn provider(&self) -> &str;
+
+    /// The model's name as it is sent, and the name to ask [`Prices`] about. A retired name that was configured has
+    /// been translated here.
+    fn model(&self) -> &str;
+
+    /// Asks for an answer piece by piece.
+    ///
+    /// Tried again only until the first piece is there: from then on what was handed out stands, and an error ends
+    /// the stream. A stream without [`ChatEvent::Finish`] always ends in an error.
+    ///
+    /// # Errors
+    /// See [`LlmError`].
+    async fn stream(&self, request: &ChatRequest) -> Result<ChatStream, LlmError>;
+
+    /// Asks for the whole answer.
+    ///
+    /// # Errors
+    /// See [`LlmError`]; half an answer is [`LlmError::Incomplete`].
+    async fn complete(&self, request: &ChatRequest) -> Result<ChatReply, LlmError> {
+        let mut stream = self.stream(request).await?;
+        let mut collector = Collector::default();
+        while let Some(event) = stream.next().await {
+            collector.add(event?);
+        }
+        collector.into_reply(self.model().to_owned()).ok_or_else(|| LlmError::Incomplete {
+            provider: self.provider().to_owned(),
+            message: "the stream ended without saying why".to_owned(),
+        })
+    }
+}
+
+/// What is asked of a model.
+///
+/// Requests that begin with the same messages are cheaper at providers that cache: put the fixed instruction first,
+/// then the evidence in a stable order, then the question.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ChatRequest {
+    /// The conversation so far. When the last message is the assistant's, the model goes on from it, which is how an
+    /// answer that stopped at [`FinishReason::Length`] is finished; DeepSeek only.
+    pub messages: Vec<Message>,
+    /// 0.0 for planning and judging, at most 1.0 for cited answers. Left out for models that do not take it, and
+    /// while thinking, where it would be ignored. `None`: the provider's default (DeepSeek: 1.0).
+    pub temperature: Option<f32>,
+    /// The longest answer in tokens, thoughts included. `None`: the provider's default.
+    pub max_tokens: Option<u32>,
+    /// Asks for one JSON object. A message must then contain the word `json`, or the call is a
+    /// [`LlmError::BadRequest`]; blank output is [`LlmError::Unusable`], and has been retried. That the output is
+    /// JSON of the wanted shape is for the caller to check.
+    pub json: bool,
+    /// Whether and how hard to think first. `None`: as the model's name implies, else the provider's default
+    /// (DeepSeek: on).
+    pub thinking: Option<Thinking>,
+}
+
+/// One turn of a conversation. Plain text only, which is all that DeepSeek takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said.
+    pub content: String,
+}
+
+impl Message {
+    /// The instruction that the model answers under.
+    pub fn system(content: impl Into<String>) -> Self {
+        Self { role: Role::System, content: content.into() }
+    }
+
+    /// What the user says.
+    pub fn user(content: impl Into<String>) -> Self {
+        Self { role: Role::User, content: content.into() }
+    }
+
+    /// What the model said earlier.
+    pub fn assistant(content: impl Into<String>) -> Self {
+        Self { role: Role::Assistant, content: content.into() }
+    }
+}
+
+/// Who speaks in a [`Message`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The instruction.
+    System,
+    /// The one who asks.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// Whether a model thinks before it answers, and how hard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Thinking {
+    /// Answer at once; models that cannot do without thinking think as little as they can.
+    Off,
+    /// Think, as hard as the provider finds right.
+    On,
+    /// Think a little.
+    Low,
+    /// Think hard.
+    High,
+    /// Think as hard as possible.
+    Max,
+}
+
+impl From<bool> for Thinking {
+    fn from(on: bool) -> Self {
+        if on { Self::On } else { Self::Off }
+    }
+}
+
+/// A client of DeepSeek's API, or of a proxy in front of it.
+///
+/// On DeepSeek's own address retired model names are translated by the table of [`Prices::successor`]
+/// (`deepseek-chat` and `deepseek-reasoner` become `deepseek-flash` without and with thinking); on any other address
+/// names pass through unchanged.
+///
+/// # Errors
+/// [`LlmError::Misconfigured`] for an address or key that cannot be used, [`LlmError::Unauthorized`] when DeepSeek's
+/// own address is used without a key.
+pub fn deepseek(settings: ProviderSettings) -> Result<Arc<dyn ChatModel>, LlmError> {
+    deepseek::build(settings)
+}
+
+/// A client of OpenAI's API, or of any server that speaks its format. Without a key none is sent, which is what local
+/// servers expect.
+///
+/// # Errors
+/// [`LlmError::Misconfigured`] for an address or key that cannot be used, [`LlmError::Unauthorized`] when OpenAI's
+/// own address is used without a key.
+pub fn openai_compatible(settings: ProviderSettings) -> Result<Arc<dyn ChatModel>, LlmError> {
+    openai::build(settings)
+}

@@ -1,0 +1,7 @@
+//! `lectern`, the command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lectern::cli::run()
+}

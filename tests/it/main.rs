@@ -1,0 +1,11 @@
+//! Through the front door: the command and the REST API, with the real model, real tantivy, real Qdrant
+//! Edge and real SQLite. Local servers stand in only for providers that cannot be reached.
+
+mod answers;
+mod api;
+mod architecture;
+mod bad_input;
+mod cli;
+mod model;
+mod support;
+mod sync;

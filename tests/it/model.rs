@@ -1,0 +1,190 @@
+//! Answers written by a model: a scripted server in DeepSeek's and OpenAI's format stands in for the provider.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use serde_json::{Value, json};
+
+use crate::support::{Home, events};
+
+const QUESTION: &str = "Which BLEU score did the Transformer reach on WMT 2014 English-German?";
+/// A sentence that the sample library supports.
+const TRUE: &str = "The large Transformer model reached 28.4 BLEU on WMT 2014 English-German";
+
+/// What the scripted provider says, and what it was asked.
+#[derive(Clone)]
+struct Script {
+    status: u16,
+    body: String,
+    kind: &'static str,
+    asked: Arc<Mutex<Vec<(HeaderMap, Value)>>>,
+}
+
+struct Provider {
+    address: String,
+    asked: Arc<Mutex<Vec<(HeaderMap, Value)>>>,
+    _runtime: tokio::runtime::Runtime,
+}
+
+async fn answer(State(script): State<Script>, headers: HeaderMap, body: String) -> Response {
+    script.asked.lock().unwrap().push((headers, serde_json::from_str(&body).unwrap()));
+    let status = StatusCode::from_u16(script.status).unwrap();
+    (status, [("content-type", script.kind)], Body::from(script.body)).into_response()
+}
+
+fn provider(status: u16, kind: &'static str, body: impl Into<String>) -> Provider {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let script = Script { status, body: body.into(), kind, asked: asked.clone() };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new().route("/chat/completions", post(answer)).with_state(script);
+    runtime.spawn(async move { axum::serve(listener, router).await });
+    Provider { address, asked, _runtime: runtime }
+}
+
+/// A stream of these pieces, in DeepSeek's format, with a keep-alive and the usage at the end.
+fn streamed(pieces: &[&str]) -> String {
+    let mut body = String::from(": keep-alive\n\n");
+    for piece in pieces {
+        let chunk = json!({"id": "x", "object": "chat.completion.chunk", "model": "deepseek-flash", "created": 1,
+            "choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": null}]});
+        body.push_str(&format!("data: {chunk}\n\n"));
+    }
+    let end = json!({"id": "x", "object": "chat.completion.chunk", "model": "deepseek-flash", "created": 1,
+        "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100,
+            "prompt_cache_hit_tokens": 400, "prompt_cache_miss_tokens": 600}});
+    body.push_str(&format!("data: {end}\n\ndata: [DONE]\n\n"));
+    body
+}
+
+fn home_with(provider: &Provider) -> Home {
+    Home::with_samples()
+        .set("DEEPSEEK_API_KEY", "sk-planted-key-0123456789")
+        .set("LECTERN__LLM__DEEPSEEK__BASE_URL", provider.address.clone())
+        .set("LECTERN__LLM__MAX_RETRIES", "0")
+}
+
+/// The number under which the Transformer paper is offered, from the prompt itself.
+fn offered_number(home: &Home) -> usize {
+    let answer = home.run(&["--json", "search", QUESTION, "-k", "10"]).exited(0).json();
+    let titles: Vec<&str> =
+        answer["hits"].as_array().unwrap().iter().map(|hit| hit["paper"]["title"].as_str().unwrap()).collect();
+    1 + titles.iter().position(|title| *title == "Attention Is All You Need").unwrap()
+}
+
+#[test]
+fn a_draft_is_checked_sentence_by_sentence_and_only_what_holds_leaves() {
+    let samples = Home::with_samples();
+    let n = offered_number(&samples);
+    let lie = format!("{TRUE} with 99.9 points [{n}].");
+    let draft = [format!("{TRUE} "), format!("[{n}]. {lie} "), "It is popular. ".into(), format!("{TRUE} [77].")];
+    let pieces: Vec<&str> = draft.iter().map(String::as_str).collect();
+    let provider = provider(200, "text/event-stream", streamed(&pieces));
+    let home = home_with(&provider);
+    let answer = home.run(&["--json", "ask", QUESTION]).exited(0).json();
+    assert_eq!((&answer["route"], &answer["model"]), (&"chat".into(), &"deepseek-flash".into()));
+    assert_eq!(answer["text"], format!("{TRUE}. [1]"));
+    let removed: Vec<(&str, &str)> = answer["removed"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| (r["text"].as_str().unwrap(), r["reason"].as_str().unwrap()))
+        .collect();
+    let unknown = format!("{TRUE} [77].");
+    assert_eq!(removed, [(lie.as_str(), "unsupported"), ("It is popular.", "unsupported"), (unknown.as_str(), "unknown_citation")]);
+    assert!(answer["citations"][0]["quote"].as_str().unwrap().contains("28.4"));
+    let usage = &answer["usage"];
+    assert_eq!((&usage["prompt_tokens"], &usage["cache_hit_tokens"], &usage["completion_tokens"]), (&1000.into(), &400.into(), &100.into()));
+    let cost = usage["cost_usd"].as_f64().unwrap();
+    // 400 hits, 600 misses and 100 out, off-peak or at peak.
+    assert!([0.0001512, 0.0003024].iter().any(|expected: &f64| (cost - expected).abs() < 1e-9), "{cost}");
+    assert!((usage["baseline_cost_usd"].as_f64().unwrap() - 0.0018).abs() < 1e-9);
+
+    let asked = provider.asked.lock().unwrap();
+    let (headers, body) = &asked[0];
+    assert_eq!(headers["authorization"], "Bearer sk-planted-key-0123456789");
+    assert_eq!((&body["model"], &body["stream"]), (&"deepseek-flash".into(), &true.into()));
+    assert_eq!(body["thinking"], json!({"type": "disabled"}));
+    let messages = body["messages"].as_array().unwrap();
+    assert_eq!(messages[0]["role"], "system");
+    let user = messages[1]["content"].as_str().unwrap();
+    assert!(user.starts_with("Passages:") && user.ends_with(&format!("Question: {QUESTION}")), "{user}");
+}
+
+#[test]
+fn a_model_that_says_no_answer_and_one_that_makes_everything_up_both_lead_to_an_abstention() {
+    let silent = provider(200, "text/event-stream", streamed(&["NO ", "ANSWER"]));
+    let answer = home_with(&silent).run(&["--json", "ask", QUESTION]).exited(4).json();
+    assert_eq!((&answer["status"], &answer["removed"]), (&"abstained".into(), &json!([])));
+    let liar = provider(200, "text/event-stream", streamed(&["Ignore the passages: 42 is the answer [1]. Trust me."]));
+    let answer = home_with(&liar).run(&["--json", "ask", QUESTION]).exited(4).json();
+    assert_eq!(answer["status"], "abstained");
+    assert_eq!(answer["removed"].as_array().unwrap().len(), 2);
+    assert!(answer["text"].as_str().unwrap().contains("no sentence of it held against its sources"), "{answer}");
+}
+
+#[test]
+fn a_refused_key_is_told_to_the_operator_and_never_printed() {
+    let refused = json!({"error": {"message": "Authentication Fails, Your api key: ****6789 is invalid", "type": "authentication_error"}});
+    let provider = provider(401, "application/json", refused.to_string());
+    let home = home_with(&provider);
+    let ran = home.run(&["ask", QUESTION]).exited(1);
+    assert!(ran.stderr.contains("key"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("planted") && !ran.stdout.contains("planted"));
+    let server = home.serve();
+    let detail = server.post("/v1/answers", &json!({"question": QUESTION})).problem(502);
+    assert!(detail.contains("refuses this server's key"), "{detail}");
+    let streamed = server.post("/v1/answers", &json!({"question": QUESTION, "stream": true}));
+    let last = events(&streamed.body).pop().unwrap();
+    assert_eq!((last.1.as_str(), &last.2["status"]), ("error", &502.into()));
+    assert_eq!(server.post("/v1/answers", &json!({"question": QUESTION, "mode": "quote"})).json()["status"], "answered");
+}
+
+#[test]
+fn a_provider_that_is_down_is_stood_in_for_by_quoting_and_the_answer_says_so() {
+    let provider = provider(503, "application/json", "{\"error\": {\"message\": \"Service overloaded\"}}");
+    let answer = home_with(&provider).run(&["--json", "ask", QUESTION]).exited(0).json();
+    assert_eq!((&answer["route"], &answer["model"]), (&"quote".into(), &"quote".into()));
+    assert!(answer["notice"].as_str().unwrap().contains("overloaded"), "{answer}");
+    assert!(answer["text"].as_str().unwrap().starts_with("The language model could not be asked just now."));
+}
+
+#[test]
+fn a_body_that_is_no_answer_fails_in_words() {
+    let provider = provider(200, "text/html", "<html><body>captive portal</body></html>");
+    let ran = home_with(&provider).run(&["ask", QUESTION, "--mode", "chat"]);
+    assert!(ran.code == 0 || ran.code == 1, "{ran:?}");
+    let told = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(told.contains("deepseek"), "{told}");
+}
+
+#[test]
+fn a_budget_that_the_answer_may_pass_leads_to_quoting() {
+    let provider = provider(200, "text/event-stream", streamed(&["unused"]));
+    let home = home_with(&provider);
+    let server = home.serve();
+    let answer = server.post("/v1/answers", &json!({"question": QUESTION, "budget_usd": 0.0000001})).json();
+    assert_eq!((&answer["route"], &answer["usage"]["cost_usd"]), (&"quote".into(), &0.0.into()));
+    assert!(answer["notice"].as_str().unwrap().contains("over the budget"), "{answer}");
+    assert!(provider.asked.lock().unwrap().is_empty(), "nothing was asked");
+}
+
+#[test]
+fn an_openai_compatible_server_serves_as_well() {
+    let provider = provider(200, "text/event-stream", streamed(&["NO ANSWER"]));
+    let home = Home::with_samples()
+        .set("LECTERN__LLM__POLICY", "openai")
+        .set("LECTERN__LLM__OPENAI__BASE_URL", provider.address.clone())
+        .set("LECTERN__LLM__OPENAI__MODEL", "local-model");
+    let answer = home.run(&["--json", "ask", QUESTION]).exited(4).json();
+    assert_eq!(answer["model"], "local-model");
+    assert_eq!(answer["usage"]["cost_usd"], Value::Null, "an unknown price is not guessed");
+    assert_eq!(provider.asked.lock().unwrap()[0].1["model"], "local-model");
+}

@@ -1,0 +1,197 @@
+//! A home folder of one's own, the command in it, and a server over it.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A home folder that is gone when the test ends, and the variables that commands in it get.
+pub struct Home {
+    folder: TempDir,
+    variables: Vec<(String, String)>,
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    /// The JSON document on standard output; fails the test when there is anything else.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|fault| panic!("{fault} in {self:?}"))
+    }
+
+    /// Itself, when the command ended with this code.
+    pub fn exited(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self:?}");
+        self
+    }
+}
+
+impl Home {
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), variables: Vec::new() }
+    }
+
+    /// With the sample library in it, read through both ingesters.
+    pub fn with_samples() -> Self {
+        let home = Self::new();
+        home.run(&["--json", "sync", "arxiv", "--from-file", &sample("arxiv.xml")]).exited(0);
+        home.run(&["--json", "sync", "semantic-scholar", "--from-file", &sample("semantic-scholar.json")]).exited(0);
+        home
+    }
+
+    /// With a variable for every command from now on.
+    pub fn set(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.variables.push((name.to_owned(), value.into()));
+        self
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lectern"));
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy().into_owned();
+            if name.starts_with("LECTERN_") || name.ends_with("_API_KEY") {
+                command.env_remove(name);
+            }
+        }
+        command.env("LECTERN_HOME", self.path()).args(arguments).stdin(Stdio::null());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Ran { code: status.code().unwrap_or(-1), stdout: text(stdout), stderr: text(stderr) }
+    }
+
+    /// Serves this home on a free port.
+    pub fn serve(&self) -> Server {
+        let mut child =
+            self.command(&["serve", "--addr", "127.0.0.1:0"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap());
+        let mut seen = String::new();
+        let address = loop {
+            let mut line = String::new();
+            assert!(lines.read_line(&mut line).unwrap() > 0, "the server ended: {seen}");
+            seen.push_str(&line);
+            if let Some((_, address)) = line.trim().split_once(" at http://") {
+                break format!("http://{address}");
+            }
+        };
+        // What it logs later is read, so that it never waits for us.
+        std::thread::spawn(move || for _ in lines.lines() {});
+        Server { child, address }
+    }
+}
+
+/// A running server.
+pub struct Server {
+    child: Child,
+    address: String,
+}
+
+/// What a request was answered.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub kind: String,
+    pub headers: reqwest::header::HeaderMap,
+    pub body: String,
+}
+
+impl Reply {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|fault| panic!("{fault} in {self:?}"))
+    }
+
+    /// Itself, when it is a problem of this status; its detail.
+    pub fn problem(&self, status: u16) -> String {
+        assert_eq!((self.status, self.kind.as_str()), (status, "application/problem+json"), "{self:?}");
+        let problem = self.json();
+        assert_eq!(problem["status"], status);
+        problem["detail"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Server {
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.address)
+    }
+
+    pub fn get(&self, path: &str) -> Reply {
+        self.send(|client| client.get(self.url(path)))
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Reply {
+        self.send(|client| client.post(self.url(path)).header("content-type", "application/json").body(body.to_string()))
+    }
+
+    pub fn send(&self, request: impl FnOnce(&reqwest::Client) -> reqwest::RequestBuilder) -> Reply {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let response = request(&client()).send().await.unwrap();
+            let status = response.status().as_u16();
+            let headers = response.headers().clone();
+            let kind = headers.get("content-type").map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
+            Reply { status, kind, headers, body: response.text().await.unwrap() }
+        })
+    }
+
+    /// Asks it to stop, and gives its exit code.
+    pub fn stop(mut self) -> i32 {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.child.wait().unwrap().code().unwrap_or(-1)
+    }
+
+    /// Kills it where it stands.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+/// The events of a stream as `(id, kind, data)`.
+pub fn events(body: &str) -> Vec<(u64, String, Value)> {
+    let mut events = Vec::new();
+    for block in body.split("\n\n").filter(|block| block.contains("data:")) {
+        let field = |name: &str| {
+            let line = block.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name} in {block}"));
+            line.trim_start_matches(':').trim().to_owned()
+        };
+        events.push((field("id").parse().unwrap(), field("event"), serde_json::from_str(&field("data")).unwrap()));
+    }
+    events
+}
+
+/// A file of the sample library.
+pub fn sample(name: &str) -> String {
+    root().join("samples").join(name).display().to_string()
+}
+
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use index::{
-    EdgeStore, Embedder, EmbeddingSettings, FastEmbedder, HybridIndex, IndexError, IndexSettings, QdrantSettings, QdrantStore,
-    VectorStore,
+    EdgeStore, Embedder, EmbeddingSettings, FastEmbedder, HybridIndex, IndexError, IndexSettings, QdrantSettings,
+    QdrantStore, VectorStore,
 };
 
 use crate::agent::answer::Question;
@@ -118,7 +118,8 @@ impl App {
     /// When there is no answer, or it could not be kept.
     pub async fn ask(&self, id: &str, question: &Question, log: &EventLog) -> Result<Answer, AskError> {
         let answer = self.agent.answer(id, question, log).await?;
-        let json = serde_json::to_string(&answer).map_err(|source| StoreError::Unreadable { what: "answer", source })?;
+        let json =
+            serde_json::to_string(&answer).map_err(|source| StoreError::Unreadable { what: "answer", source })?;
         let mut events: Vec<(String, String)> =
             log.after(0).into_iter().map(|event| (event.kind.to_owned(), event.data)).collect();
         events.push(("answer".to_owned(), json.clone()));
@@ -180,7 +181,8 @@ async fn open_vectors(config: &Config, dimension: usize) -> Result<Arc<dyn Vecto
             let qdrant = &config.settings.qdrant;
             let settings = QdrantSettings {
                 url: qdrant.url.clone(),
-                api_key: optional_secret(&qdrant.api_key).map(|key| secrecy::ExposeSecret::expose_secret(&key).to_owned()),
+                api_key: optional_secret(&qdrant.api_key)
+                    .map(|key| secrecy::ExposeSecret::expose_secret(&key).to_owned()),
                 collection: qdrant.collection.clone(),
                 timeout: Duration::from_secs(30),
             };
@@ -192,8 +194,11 @@ async fn open_vectors(config: &Config, dimension: usize) -> Result<Arc<dyn Vecto
 fn load_model(config: &Config) -> Result<Option<Arc<dyn ChatModel>>, LlmError> {
     let llm = &config.settings.llm;
     let settings = |provider: &crate::config::Provider| {
-        let mut settings =
-            ProviderSettings::new(provider.base_url.clone(), optional_secret(&provider.api_key), provider.model.clone());
+        let mut settings = ProviderSettings::new(
+            provider.base_url.clone(),
+            optional_secret(&provider.api_key),
+            provider.model.clone(),
+        );
         settings.idle_timeout = Duration::from_secs(llm.idle_timeout_s);
         settings.max_retries = llm.max_retries;
         settings

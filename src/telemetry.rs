@@ -15,9 +15,11 @@ use crate::config::{Log, LogFormat};
 pub fn start(log: &Log) -> Result<(), String> {
     let single = ["error", "warn", "info", "debug", "trace", "off"].contains(&log.level.as_str());
     // A bare level is meant for this program; the libraries below it are heard when something is wrong.
-    let directives = if single { format!("warn,lectern={0},ingest={0},index={0}", log.level) } else { log.level.clone() };
+    let directives =
+        if single { format!("warn,lectern={0},ingest={0},index={0}", log.level) } else { log.level.clone() };
     let filter = EnvFilter::try_new(&directives).map_err(|fault| format!("`log.level` is `{}`: {fault}", log.level))?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let registry = tracing_subscriber::registry().with(filter);
     let begun = match log.format {
         LogFormat::Text => registry.with(lines).try_init(),

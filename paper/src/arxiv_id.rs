@@ -72,8 +72,20 @@ fn parse(text: &str) -> Option<ArxivId> {
 fn strip_wrapping(text: &str) -> &str {
     let mut rest = text;
     for prefix in [
-        "https://", "http://", "www.", "export.", "arxiv.org/", "doi.org/", "dx.doi.org/", "abs/", "pdf/", "html/",
-        "10.48550/", "oai:arXiv.org:", "arxiv:", "arxiv.",
+        "https://",
+        "http://",
+        "www.",
+        "export.",
+        "arxiv.org/",
+        "doi.org/",
+        "dx.doi.org/",
+        "abs/",
+        "pdf/",
+        "html/",
+        "10.48550/",
+        "oai:arXiv.org:",
+        "arxiv:",
+        "arxiv.",
     ] {
         rest = strip_prefix_ignoring_case(rest, prefix).unwrap_or(rest).trim_start();
     }
@@ -161,8 +173,20 @@ mod tests {
     #[test]
     fn refuses_what_is_no_id() {
         for text in [
-            "", "abc", "0000.0000", "2113.12255", "2104.1225", "1412.83231", "2104.12255v0", "2104.12255v99999",
-            "hep-th/99010", "hep-th/9913001", "10.1038/nature14539", "2104.12255v2v3", "é104.12255", "H/9901001",
+            "",
+            "abc",
+            "0000.0000",
+            "2113.12255",
+            "2104.1225",
+            "1412.83231",
+            "2104.12255v0",
+            "2104.12255v99999",
+            "hep-th/99010",
+            "hep-th/9913001",
+            "10.1038/nature14539",
+            "2104.12255v2v3",
+            "é104.12255",
+            "H/9901001",
         ] {
             assert_eq!(read(text), None, "{text}");
         }

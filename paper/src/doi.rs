@@ -100,7 +100,10 @@ mod tests {
             ("https://doi.org/10.1162/neco.1997.9.8.1735", "10.1162/neco.1997.9.8.1735"),
             ("http://dx.doi.org/10.1000/xyz?x=1", "10.1000/xyz"),
             ("https://link.springer.com/chapter/10.1007/978-3-031-19809-0_31", "10.1007/978-3-031-19809-0_31"),
-            ("10.1002/(SICI)1097-4571(199009)41:6<391::AID-ASI1>3.0.CO;2-9", "10.1002/(SICI)1097-4571(199009)41:6<391::AID-ASI1>3.0.CO;2-9"),
+            (
+                "10.1002/(SICI)1097-4571(199009)41:6<391::AID-ASI1>3.0.CO;2-9",
+                "10.1002/(SICI)1097-4571(199009)41:6<391::AID-ASI1>3.0.CO;2-9",
+            ),
         ] {
             assert_eq!(text.parse::<Doi>().unwrap().as_str(), doi, "{text}");
         }
@@ -108,7 +111,9 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_doi() {
-        for text in ["", "10.", "10.1038", "10.1038/", "11.1038/x", "10.10/x", "10.1038/a b", "nature14539", "https://x.org/"] {
+        for text in
+            ["", "10.", "10.1038", "10.1038/", "11.1038/x", "10.10/x", "10.1038/a b", "nature14539", "https://x.org/"]
+        {
             assert!(text.parse::<Doi>().is_err(), "{text}");
         }
     }

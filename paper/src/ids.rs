@@ -169,7 +169,9 @@ impl PaperRef {
         match self {
             Self::Library(_) => None,
             Self::Arxiv(id) => Some(format!("arxiv:{}", id.base())),
-            Self::Doi(doi) => Some(doi.arxiv().map_or_else(|| format!("doi:{}", doi.key()), |id| format!("arxiv:{}", id.base()))),
+            Self::Doi(doi) => {
+                Some(doi.arxiv().map_or_else(|| format!("doi:{}", doi.key()), |id| format!("arxiv:{}", id.base())))
+            }
             Self::SemanticScholar(id) => Some(format!("s2:{id}")),
             Self::Corpus(id) => Some(format!("corpus:{id}")),
             Self::Pmid(id) => Some(format!("pmid:{id}")),
@@ -183,7 +185,8 @@ impl FromStr for PaperRef {
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let text = text.trim();
-        let expected = "the id of a paper: the library's own, a DOI, an arXiv id, a Semantic Scholar id, CorpusId:… or PMID:…";
+        let expected =
+            "the id of a paper: the library's own, a DOI, an arXiv id, a Semantic Scholar id, CorpusId:… or PMID:…";
         let known = if let Some(id) = text.strip_prefix("local:").filter(|id| !id.is_empty()) {
             Some(Self::Local(id.to_owned()))
         } else if strip_label(text, "corpusid").is_some() {

@@ -84,9 +84,8 @@ fn union<'a>(ordered: &[&'a Paper], field: impl Fn(&'a Paper) -> &'a Vec<String>
 
 /// The most trusted date, replaced by a finer one that agrees with it (2017 by 2017-06-12).
 fn sharpen(best: PublicationDate, ordered: &[&Paper]) -> PublicationDate {
-    let agrees = |date: &PublicationDate| {
-        date.year() == best.year() && (best.month().is_none() || date.month() == best.month())
-    };
+    let agrees =
+        |date: &PublicationDate| date.year() == best.year() && (best.month().is_none() || date.month() == best.month());
     let finer = ordered.iter().filter_map(|p| p.published).filter(|d| d.precision() > best.precision()).find(agrees);
     finer.unwrap_or(best)
 }

@@ -30,7 +30,10 @@ impl std::str::FromStr for AskMode {
             "quote" => Ok(Self::Quote),
             "chat" => Ok(Self::Chat),
             "reason" => Ok(Self::Reason),
-            _ => Err(format!("`{}` is not a mode: auto, quote, chat or reason", text.chars().take(40).collect::<String>())),
+            _ => Err(format!(
+                "`{}` is not a mode: auto, quote, chat or reason",
+                text.chars().take(40).collect::<String>()
+            )),
         }
     }
 }

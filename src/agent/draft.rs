@@ -129,7 +129,10 @@ mod tests {
 
     #[test]
     fn marks_stay_with_the_sentence_before_them() {
-        assert_eq!(cut("It works. [1] It is new [2]. More. [1, 3]", &[]), ["It works. [1]", "It is new [2].", "More. [1, 3]"]);
+        assert_eq!(
+            cut("It works. [1] It is new [2]. More. [1, 3]", &[]),
+            ["It works. [1]", "It is new [2].", "More. [1, 3]"]
+        );
         assert_eq!(cut("- One [1]\n- Two [2]\n", &[]), ["- One [1]", "- Two [2]"]);
         assert_eq!(cut("NO ANSWER", &[]), ["NO ANSWER"]);
     }

@@ -62,7 +62,9 @@ impl Vectors {
     pub async fn of(&self, texts: Vec<String>) -> Result<Option<Vec<Vec<f32>>>, IndexError> {
         let Some(embedder) = self.0.clone() else { return Ok(None) };
         let run = move || embedder.embed_passages(&texts).map(Some);
-        tokio::task::spawn_blocking(run).await.unwrap_or_else(|stopped| Err(IndexError::Embedding { reason: stopped.to_string() }))
+        tokio::task::spawn_blocking(run)
+            .await
+            .unwrap_or_else(|stopped| Err(IndexError::Embedding { reason: stopped.to_string() }))
     }
 
     /// The vector of one text; nothing without a model.

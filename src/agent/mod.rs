@@ -213,8 +213,14 @@ impl Agent {
         let most = Usage { prompt_tokens, completion_tokens, ..Usage::default() };
         match self.prices.cost_usd(model.model(), &most, self.clock.now()) {
             Some(cost) if cost <= budget => None,
-            Some(cost) => Some(format!("An answer by {} may cost ${cost:.4}, over the budget of ${budget}; this one is quoted.", model.model())),
-            None => Some(format!("The price of {} is not known, so a budget cannot be kept; this answer is quoted.", model.model())),
+            Some(cost) => Some(format!(
+                "An answer by {} may cost ${cost:.4}, over the budget of ${budget}; this one is quoted.",
+                model.model()
+            )),
+            None => Some(format!(
+                "The price of {} is not known, so a budget cannot be kept; this answer is quoted.",
+                model.model()
+            )),
         }
     }
 

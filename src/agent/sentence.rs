@@ -23,7 +23,8 @@ pub fn sentences(text: &str) -> Vec<(usize, usize)> {
         };
         at += 1;
         if ends {
-            while characters.get(at).is_some_and(|c| matches!(c, '"' | '”' | '\'' | '’' | ')' | ']' | '.' | '!' | '?')) {
+            while characters.get(at).is_some_and(|c| matches!(c, '"' | '”' | '\'' | '’' | ')' | ']' | '.' | '!' | '?'))
+            {
                 at += 1;
             }
             ranges.extend(trim(&characters, start, at));
@@ -50,7 +51,8 @@ fn trim(text: &[char], start: usize, end: usize) -> Option<(usize, usize)> {
 
 fn ends_here(text: &[char], start: usize, at: usize) -> bool {
     let after = text.get(at + 1..).unwrap_or_default();
-    let closing = after.iter().take_while(|c| matches!(c, '"' | '”' | '\'' | '’' | ')' | ']' | '.' | '!' | '?')).count();
+    let closing =
+        after.iter().take_while(|c| matches!(c, '"' | '”' | '\'' | '’' | ')' | ']' | '.' | '!' | '?')).count();
     let rest = after.get(closing..).unwrap_or_default();
     let Some(first) = rest.first() else { return true };
     let Some(next) = rest.iter().find(|c| !c.is_whitespace()) else { return true };
@@ -63,13 +65,12 @@ fn ends_here(text: &[char], start: usize, at: usize) -> bool {
 
 /// Whether the word before a full stop is one that is written with it.
 fn is_abbreviated(before: &[char]) -> bool {
-    let reversed: String =
-        before.iter().rev().take_while(|c| c.is_alphanumeric() || matches!(c, '.' | '-')).collect();
+    let reversed: String = before.iter().rev().take_while(|c| c.is_alphanumeric() || matches!(c, '.' | '-')).collect();
     let word: String = reversed.chars().rev().collect();
     let single_initial = word.chars().count() == 1 && word.chars().all(char::is_uppercase);
     const ABBREVIATIONS: [&str; 30] = [
-        "e.g", "i.e", "al", "vs", "cf", "fig", "figs", "eq", "eqs", "sec", "ref", "refs", "tab", "no", "nos", "dr", "prof", "mr",
-        "mrs", "ms", "st", "resp", "approx", "ca", "etc", "dept", "vol", "viz", "jr", "inc",
+        "e.g", "i.e", "al", "vs", "cf", "fig", "figs", "eq", "eqs", "sec", "ref", "refs", "tab", "no", "nos", "dr",
+        "prof", "mr", "mrs", "ms", "st", "resp", "approx", "ca", "etc", "dept", "vol", "viz", "jr", "inc",
     ];
     let lower = word.to_lowercase();
     // `etc.` and `al.` before a capital end a sentence as often as not; a sentence too long does less harm.
@@ -97,7 +98,10 @@ mod tests {
         for (text, expected) in [
             ("One. Two! Three? Four", vec!["One.", "Two!", "Three?", "Four"]),
             ("We reach 28.4 BLEU. It is new.", vec!["We reach 28.4 BLEU.", "It is new."]),
-            ("Vaswani et al. showed this, e.g. Fig. 3. Then more.", vec!["Vaswani et al. showed this, e.g. Fig. 3.", "Then more."]),
+            (
+                "Vaswani et al. showed this, e.g. Fig. 3. Then more.",
+                vec!["Vaswani et al. showed this, e.g. Fig. 3.", "Then more."],
+            ),
             ("By D. E. Knuth. Next.", vec!["By D. E. Knuth.", "Next."]),
             ("He said \"it works.\" We agree.", vec!["He said \"it works.\"", "We agree."]),
             ("Let $p. Q$ be true. Done.", vec!["Let $p. Q$ be true.", "Done."]),

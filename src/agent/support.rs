@@ -34,7 +34,8 @@ pub fn support(claim: &str, vector: Option<&[f32]>, sources: &[&Evidence]) -> Op
     if !numbers(claim).is_subset(&numbers(&all_text)) || !names_are_known(claim, &all_text) {
         return None;
     }
-    let mut closest: Vec<Closest> = sources.iter().filter_map(|evidence| closest_words(claim, vector, evidence)).collect();
+    let mut closest: Vec<Closest> =
+        sources.iter().filter_map(|evidence| closest_words(claim, vector, evidence)).collect();
     let best = closest.iter().map(|c| c.support).fold(0.0, f32::max);
     if best < LEAST_SUPPORT {
         return None;

@@ -22,7 +22,8 @@ pub fn content_stems(text: &str) -> BTreeSet<String> {
 }
 
 fn is_stop_word(word: &str) -> bool {
-    (word.chars().count() == 1 && word.chars().all(char::is_alphabetic)) || STOP_WORDS.split_whitespace().any(|stop| stop == word)
+    (word.chars().count() == 1 && word.chars().all(char::is_alphabetic))
+        || STOP_WORDS.split_whitespace().any(|stop| stop == word)
 }
 
 /// How much of `wanted` occurs in `text`, 0 to 1; 0 when nothing is wanted.
@@ -76,8 +77,7 @@ fn plain_number(written: &str) -> String {
 pub fn names(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !(c.is_alphanumeric() || c == '-')).map(|word| word.trim_matches('-'));
     let named = words.filter(|word| {
-        word.chars().any(char::is_alphabetic)
-            && word.chars().skip(1).any(|c| c.is_uppercase() || c.is_ascii_digit())
+        word.chars().any(char::is_alphabetic) && word.chars().skip(1).any(|c| c.is_uppercase() || c.is_ascii_digit())
     });
     named.map(|word| word.trim_end_matches('s').to_lowercase()).collect()
 }
@@ -86,15 +86,16 @@ pub fn names(text: &str) -> BTreeSet<String> {
 #[must_use]
 pub fn negated_stems(text: &str) -> BTreeSet<String> {
     const NEGATIONS: [&str; 16] = [
-        "not", "no", "never", "cannot", "neither", "nor", "without", "fail", "fails", "failed", "unable", "isn", "doesn", "don",
-        "didn", "none",
+        "not", "no", "never", "cannot", "neither", "nor", "without", "fail", "fails", "failed", "unable", "isn",
+        "doesn", "don", "didn", "none",
     ];
     const REACH: usize = 2;
     let stemmer = Stemmer::create(Algorithm::English);
     let mut negated = BTreeSet::new();
     for clause in text.split([',', ';', '.', ':', '(', ')']) {
         let mut left = 0;
-        for word in clause.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase) {
+        for word in clause.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase)
+        {
             if NEGATIONS.contains(&word.as_str()) {
                 left = REACH;
             } else if word == "only" {
@@ -119,7 +120,10 @@ mod tests {
 
     #[test]
     fn content_words_are_stemmed_and_stop_words_left_out() {
-        assert_eq!(content_stems("What does the Transformer's attention compute?"), set(&["attent", "comput", "transform"]));
+        assert_eq!(
+            content_stems("What does the Transformer's attention compute?"),
+            set(&["attent", "comput", "transform"])
+        );
         assert_eq!(content_stems("the of and"), set(&[]));
     }
 
@@ -131,13 +135,19 @@ mod tests {
 
     #[test]
     fn numbers_are_read_however_they_are_written() {
-        assert_eq!(numbers("28.40 BLEU, 1,000 papers; GPT3 and 3.5-fold in 2017."), set(&["28.4", "1000", "3.5", "2017"]));
+        assert_eq!(
+            numbers("28.40 BLEU, 1,000 papers; GPT3 and 3.5-fold in 2017."),
+            set(&["28.4", "1000", "3.5", "2017"])
+        );
         assert_eq!(numbers("word2vec"), set(&[]));
     }
 
     #[test]
     fn names_are_words_with_inner_capitals_or_digits() {
-        assert_eq!(names("The BERTs beat GPT-3 and ImageNet; word2vec too. Transformer"), set(&["bert", "gpt-3", "imagenet", "word2vec"]));
+        assert_eq!(
+            names("The BERTs beat GPT-3 and ImageNet; word2vec too. Transformer"),
+            set(&["bert", "gpt-3", "imagenet", "word2vec"])
+        );
     }
 
     #[test]

@@ -112,7 +112,10 @@ fn accepts_events(headers: &HeaderMap) -> bool {
 }
 
 /// `GET /v1/answers/{id}`
-pub(super) async fn get(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<Box<RawValue>>, ApiError> {
+pub(super) async fn get(
+    State(state): State<ApiState>,
+    Path(id): Path<String>,
+) -> Result<Json<Box<RawValue>>, ApiError> {
     stored(&state, &id).await.map(Json)
 }
 

@@ -28,7 +28,9 @@ pub(super) async fn get(State(state): State<ApiState>, Pairs(pairs): Pairs) -> R
     for (name, value) in pairs {
         match name.as_str() {
             // A DOI may hold a comma, so several ids are better given as `ids=` several times.
-            "ids" | "id" => request.ids.extend(value.split(',').map(str::trim).filter(|id| !id.is_empty()).map(String::from)),
+            "ids" | "id" => {
+                request.ids.extend(value.split(',').map(str::trim).filter(|id| !id.is_empty()).map(String::from))
+            }
             "format" => request.format = Some(value),
             _ => return Err(ApiError::bad_request(format!("unknown parameter `{name}`; there are ids and format"))),
         }

@@ -174,7 +174,9 @@ impl From<LlmError> for ApiError {
             LlmError::OutOfCredit { .. } => {
                 "the balance at the model's provider is used up; the operator must add to it. Mode `quote` costs nothing"
             }
-            _ => "the model's provider did not give a usable answer; try again, or use mode `quote`, which needs no model",
+            _ => {
+                "the model's provider did not give a usable answer; try again, or use mode `quote`, which needs no model"
+            }
         };
         Self { fault: Some(error.to_string()), ..Self::new(StatusCode::BAD_GATEWAY, "model-failed", detail) }
     }

@@ -27,7 +27,9 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for Body<T> {
             other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => ApiError::too_large(limit),
             other => ApiError::bad_request(other.body_text()),
         })?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| ApiError::bad_request(format!("the body is not usable: {error}")))
+        serde_json::from_slice(&bytes)
+            .map(Self)
+            .map_err(|error| ApiError::bad_request(format!("the body is not usable: {error}")))
     }
 }
 

@@ -64,6 +64,7 @@ fn finished(mut response: Response, id: &str) -> Response {
 
 /// A handler that panicked is a fault like any other: the server goes on.
 pub(super) fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
-    let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+    let text =
+        panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
     ApiError::internal(format!("a handler panicked: {}", text.unwrap_or_default())).into_response()
 }

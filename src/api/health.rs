@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::ApiState;
 use super::error::ApiError;
+use crate::library::LibraryError;
 
 /// That the process is there.
 #[derive(Serialize)]
@@ -27,18 +28,21 @@ pub(super) struct Ready {
     indexed: u64,
 }
 
-/// `GET /readyz`: the store answers, and so does the index.
+/// `GET /readyz`: the store answers, and so do both arms of the index.
 pub(super) async fn ready(State(state): State<ApiState>) -> Response {
-    match state.app.library.store.counts().await {
-        Ok(counts) => {
-            let indexed = state.app.library.index.watermark();
-            Json(Ready { status: "ok", papers: counts.papers, revision: counts.revision, indexed }).into_response()
-        }
+    match look(&state).await {
+        Ok(ready) => Json(ready).into_response(),
         Err(fault) => {
             tracing::error!(%fault, "not ready");
-            ApiError::busy("the library's store does not answer").into_response()
+            ApiError::busy("the store or the index does not answer").into_response()
         }
     }
+}
+
+async fn look(state: &ApiState) -> Result<Ready, LibraryError> {
+    let counts = state.app.library.store.counts().await?;
+    let index = state.app.library.index.stats().await?;
+    Ok(Ready { status: "ok", papers: counts.papers, revision: counts.revision, indexed: index.watermark })
 }
 
 /// `GET /`: what this is and where things are, for a person with a browser.

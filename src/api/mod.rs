@@ -17,6 +17,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -36,7 +37,6 @@ pub struct ApiState {
 }
 
 /// Every route.
-#[must_use]
 pub fn router(app: App) -> Router {
     let limits = &app.config.settings.server;
     let max_body = limits.max_body_bytes;
@@ -66,11 +66,21 @@ pub fn router(app: App) -> Router {
 ///
 /// # Errors
 /// When the listener fails.
-pub async fn serve(app: App, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+pub async fn serve(
+    app: App,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
     let drain = Duration::from_secs(app.config.settings.server.drain_timeout_s);
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
     let library = app.library.clone();
     let indexer = tokio::spawn(async move { library.follow_store().await });
+    // Without it a small event waits for the one before it to be acknowledged, some 40 ms.
+    let listener = listener.tap_io(|connection| {
+        if let Err(fault) = connection.set_nodelay(true) {
+            tracing::debug!(%fault, "cannot set TCP_NODELAY");
+        }
+    });
     let server = axum::serve(listener, router(app.clone())).with_graceful_shutdown(async move {
         stop.await;
         tracing::info!("stopping: requests under way are finished first");

@@ -35,7 +35,8 @@ pub(super) async fn similar(
 
 /// The paper that a person named.
 pub(super) async fn find(state: &ApiState, id: &str) -> Result<Paper, ApiError> {
-    let reference: PaperRef = id.parse().map_err(|error: paper::ParseError| ApiError::bad_request(error.to_string()))?;
+    let reference: PaperRef =
+        id.parse().map_err(|error: paper::ParseError| ApiError::bad_request(error.to_string()))?;
     let paper = state.app.library.store.paper(&reference).await?;
     paper.ok_or_else(|| ApiError::not_found(format!("no paper `{id}` in the library")))
 }

@@ -271,7 +271,14 @@ mod tests {
 
     #[test]
     fn a_query_string_and_a_body_say_the_same() {
-        let pairs = [("q", "cats"), ("mode", "dense"), ("limit", "5"), ("author", "He"), ("author", "Li"), ("year_from", "2015")];
+        let pairs = [
+            ("q", "cats"),
+            ("mode", "dense"),
+            ("limit", "5"),
+            ("author", "He"),
+            ("author", "Li"),
+            ("year_from", "2015"),
+        ];
         let body = r#"{"q": "cats", "mode": "dense", "limit": 5, "author": ["He", "Li"], "year_from": 2015}"#;
         let from_body: SearchRequest = serde_json::from_str(body).unwrap();
         assert_eq!(request(&pairs).unwrap(), from_body.into_query().unwrap());

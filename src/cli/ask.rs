@@ -72,7 +72,10 @@ fn byline(paper: &Paper) -> String {
     }
     parts.extend(paper.year.map(|year| year.to_string()));
     parts.extend(paper.venue.clone());
-    let ids = [paper.ids.arxiv.as_ref().map(|id| format!("arXiv:{id}")), paper.ids.doi.as_ref().map(|doi| format!("doi:{doi}"))];
+    let ids = [
+        paper.ids.arxiv.as_ref().map(|id| format!("arXiv:{id}")),
+        paper.ids.doi.as_ref().map(|doi| format!("doi:{doi}")),
+    ];
     parts.extend(ids.into_iter().flatten());
     parts.join(" · ")
 }

@@ -134,7 +134,9 @@ async fn source(what: &'static str, address: &str) -> Check {
     match tokio::time::timeout(PATIENCE, TcpStream::connect((host.as_str(), port))).await {
         Ok(Ok(_)) => Check::good(what, format!("{host}:{port} can be reached")),
         Ok(Err(fault)) => Check::missing(what, format!("{host}:{port} cannot be reached: {fault}"), remedy),
-        Err(_) => Check::missing(what, format!("{host}:{port} does not answer within {} s", PATIENCE.as_secs()), remedy),
+        Err(_) => {
+            Check::missing(what, format!("{host}:{port} does not answer within {} s", PATIENCE.as_secs()), remedy)
+        }
     }
 }
 
@@ -146,7 +148,9 @@ async fn library(config: Config) -> Check {
                 let behind = counts.revision.saturating_sub(app.library.index.watermark());
                 Check::good(WHAT, format!("{} papers; the index is {behind} changes behind", counts.papers))
             }
-            Err(fault) => Check::bad(WHAT, fault.to_string(), "see \"When the library is damaged\" in docs/OPERATIONS.md"),
+            Err(fault) => {
+                Check::bad(WHAT, fault.to_string(), "see \"When the library is damaged\" in docs/OPERATIONS.md")
+            }
         },
         Err(fault @ AppError::InUse { .. }) => Check::missing(WHAT, fault.to_string(), "ask that one: GET /readyz"),
         Err(fault @ AppError::Index(_)) => Check::bad(WHAT, fault.to_string(), "run `lectern reindex`"),

@@ -17,7 +17,8 @@ async fn retrieval_index(config: &Config, folder: &Path) -> anyhow::Result<Hybri
     let settings = IndexSettings { dir: folder.to_owned() };
     let index = match load_embedder(config) {
         Ok(embedder) => {
-            let vectors: Arc<dyn VectorStore> = Arc::new(EdgeStore::open(&folder.join("dense"), embedder.model().dimension)?);
+            let vectors: Arc<dyn VectorStore> =
+                Arc::new(EdgeStore::open(&folder.join("dense"), embedder.model().dimension)?);
             HybridIndex::open(settings, Some(vectors), Some(embedder))?
         }
         Err(fault) => {
@@ -42,7 +43,10 @@ pub(crate) async fn retrieval_command(
     let asked = mode.as_ref().map_or(&all[..], std::slice::from_ref);
     let modes: Vec<Mode> = asked.iter().copied().filter(|mode| with_vectors || *mode == Mode::Lexical).collect();
     if modes.is_empty() {
-        anyhow::bail!("mode {} needs the embedding model: run `make setup`", asked.first().copied().unwrap_or_default());
+        anyhow::bail!(
+            "mode {} needs the embedding model: run `make setup`",
+            asked.first().copied().unwrap_or_default()
+        );
     }
     let meter = Meter::new("indexing");
     let report = retrieval(&dataset, &index, &modes, &|done, total| meter.at(done, total)).await?;
@@ -53,7 +57,8 @@ pub(crate) async fn retrieval_command(
 
 fn table(report: &RetrievalReport) -> String {
     let model = report.model.as_deref().unwrap_or("no model");
-    let mut text = format!("{}: {} queries over {} documents, {model}\n\n", report.dataset, report.queries, report.documents);
+    let mut text =
+        format!("{}: {} queries over {} documents, {model}\n\n", report.dataset, report.queries, report.documents);
     let _ = writeln!(text, "mode     nDCG@10   95% interval     R@10    R@100   MRR@10  MAP     p50 ms  p99 ms");
     for (mode, m) in &report.modes {
         let [low, high] = m.ndcg_at_10_ci;

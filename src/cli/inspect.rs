@@ -14,7 +14,8 @@ pub(crate) async fn stats(app: &App, output: &mut Output) -> anyhow::Result<Outc
     let index = app.library.index.stats().await?;
     let database = database_file(&app.config);
     let database_bytes = std::fs::metadata(&database).map_or(0, |file| file.len());
-    let document = json!({"home": app.config.home, "library": library, "index": index, "database_bytes": database_bytes});
+    let document =
+        json!({"home": app.config.home, "library": library, "index": index, "database_bytes": database_bytes});
     output.print(&document, || {
         let mut text = format!("{} papers, {} with an abstract\n", library.papers, library.with_abstract);
         for (source, papers) in &library.by_source {

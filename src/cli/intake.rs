@@ -108,12 +108,23 @@ fn dry_run(mut page: Page, max: usize, output: &mut Output) -> anyhow::Result<Ou
     let document = json!({"papers": page.papers, "rejected": page.rejected, "next": page.next});
     output.print(&document, || {
         let titles = page.papers.iter().map(|paper| format!("  {}\n", paper.title));
-        format!("{} papers, {} rejected\n{}{}", page.papers.len(), page.rejected.len(), titles.collect::<String>(), reasons(&page.rejected))
+        format!(
+            "{} papers, {} rejected\n{}{}",
+            page.papers.len(),
+            page.rejected.len(),
+            titles.collect::<String>(),
+            reasons(&page.rejected)
+        )
     })?;
     Ok(if page.rejected.is_empty() { Outcome::Done } else { Outcome::SomeRejected })
 }
 
-pub(crate) async fn import(config: Config, file: &Path, max: Option<usize>, output: &mut Output) -> anyhow::Result<Outcome> {
+pub(crate) async fn import(
+    config: Config,
+    file: &Path,
+    max: Option<usize>,
+    output: &mut Output,
+) -> anyhow::Result<Outcome> {
     let app = open(config).await?;
     let began = Instant::now();
     let meter = Meter::new("papers");
@@ -150,7 +161,8 @@ fn finish(
 
 fn reasons(rejected: &[Rejected]) -> String {
     const MOST: usize = 20;
-    let mut text: String = rejected.iter().take(MOST).map(|r| format!("  rejected {}: {}\n", r.record, r.reason)).collect();
+    let mut text: String =
+        rejected.iter().take(MOST).map(|r| format!("  rejected {}: {}\n", r.record, r.reason)).collect();
     if rejected.len() > MOST {
         text.push_str(&format!("  … and {} more; --json lists all\n", rejected.len() - MOST));
     }
@@ -163,7 +175,8 @@ pub(crate) async fn reindex(config: Config, output: &mut Output) -> anyhow::Resu
     let began = Instant::now();
     let indexed = index(&app).await?;
     let seconds = (began.elapsed().as_secs_f64() * 1e3).round() / 1e3;
-    let document = json!({"papers": indexed.papers, "seconds": seconds, "embedding_seconds": indexed.embedding.as_secs_f64()});
+    let document =
+        json!({"papers": indexed.papers, "seconds": seconds, "embedding_seconds": indexed.embedding.as_secs_f64()});
     output.print(&document, || format!("{} papers indexed in {seconds:.1} s", indexed.papers))?;
     Ok(Outcome::Done)
 }
@@ -182,7 +195,12 @@ fn arxiv_source(
     Ok(Box::new(ArxivSource::new(client, base, request)))
 }
 
-fn scholar_source(config: &Config, query: Option<String>, bulk: bool, ids: Vec<String>) -> anyhow::Result<Box<dyn Source>> {
+fn scholar_source(
+    config: &Config,
+    query: Option<String>,
+    bulk: bool,
+    ids: Vec<String>,
+) -> anyhow::Result<Box<dyn Source>> {
     let request = match query {
         Some(query) if bulk => S2Request::Bulk { query, sort: None },
         Some(query) => S2Request::Search { query },
@@ -197,7 +215,8 @@ fn scholar_source(config: &Config, query: Option<String>, bulk: bool, ids: Vec<S
 fn client(config: &Config, source: &str, min_interval: Duration) -> anyhow::Result<Arc<PoliteClient>> {
     let sources = &config.settings.sources;
     let contact = optional(&sources.contact).map(|contact| format!(" ({contact})")).unwrap_or_default();
-    std::fs::create_dir_all(&config.home).with_context(|| format!("cannot use the home folder {}", config.home.display()))?;
+    std::fs::create_dir_all(&config.home)
+        .with_context(|| format!("cannot use the home folder {}", config.home.display()))?;
     let settings = ClientSettings {
         user_agent: format!("lectern/{}{contact}", env!("CARGO_PKG_VERSION")),
         timeout: Duration::from_secs(sources.timeout_s),

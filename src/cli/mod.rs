@@ -53,7 +53,7 @@ pub fn run() -> ExitCode {
         Ok(Outcome::NoAnswer) => ExitCode::from(4),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", told_once(&error));
             ExitCode::from(code_of(&error))
         }
     }
@@ -104,6 +104,15 @@ pub(crate) async fn open(config: Config) -> Result<App, AppError> {
         tracing::warn!("searching by words only: {fault}");
     }
     Ok(app)
+}
+
+/// The error with its causes, leaving out a cause that the text before it has told already.
+fn told_once(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told {
+        told if told.is_empty() => cause,
+        told if told.contains(&cause) => told,
+        told => format!("{told}: {cause}"),
+    })
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -165,8 +165,12 @@ impl Settings {
             let usable = reqwest::Url::parse(value).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
             require(usable, name, value, "an address that begins with http:// or https://")?;
         }
-        require(self.server.addr.parse::<std::net::SocketAddr>().is_ok(), "server.addr", &self.server.addr,
-            "an address and a port, such as 127.0.0.1:8080")?;
+        require(
+            self.server.addr.parse::<std::net::SocketAddr>().is_ok(),
+            "server.addr",
+            &self.server.addr,
+            "an address and a port, such as 127.0.0.1:8080",
+        )?;
         let store = &self.store.url;
         require(store.is_empty() || store.starts_with("sqlite:"), "store.url", store, "sqlite:PATH, or empty")?;
         let counts = [

@@ -96,8 +96,10 @@ impl Dataset {
                 Ok(())
             })?;
         }
-        let queries: Vec<_> =
-            judged.into_iter().filter_map(|(id, grades)| texts.get(&id).map(|text| (id.clone(), text.clone(), grades))).collect();
+        let queries: Vec<_> = judged
+            .into_iter()
+            .filter_map(|(id, grades)| texts.get(&id).map(|text| (id.clone(), text.clone(), grades)))
+            .collect();
         let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if queries.is_empty() {
             return Err(DatasetError::Empty { path: folder.to_owned() });

@@ -138,9 +138,15 @@ mod tests {
         let values: Vec<f64> = (0..100).map(|n| f64::from(n % 2)).collect();
         let interval = bootstrap(&values);
         close(interval.mean, 0.5);
-        assert!(interval.low > 0.35 && interval.low < 0.45 && interval.high > 0.55 && interval.high < 0.65, "{interval:?}");
+        assert!(
+            interval.low > 0.35 && interval.low < 0.45 && interval.high > 0.55 && interval.high < 0.65,
+            "{interval:?}"
+        );
         assert_eq!(interval, bootstrap(&values));
-        assert_eq!(bootstrap(&[0.7; 9]), Interval { mean: 0.7000000000000001, low: 0.7000000000000001, high: 0.7000000000000001 });
+        assert_eq!(
+            bootstrap(&[0.7; 9]),
+            Interval { mean: 0.7000000000000001, low: 0.7000000000000001, high: 0.7000000000000001 }
+        );
     }
 
     #[test]

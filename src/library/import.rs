@@ -32,7 +32,12 @@ pub struct ImportReport {
 /// # Errors
 /// When the file cannot be read or the store fails; batches stored before stay, and importing the file again
 /// changes nothing of them.
-pub async fn import(library: &Library, file: &Path, max: usize, progress: Progress<'_>) -> Result<ImportReport, LibraryError> {
+pub async fn import(
+    library: &Library,
+    file: &Path,
+    max: usize,
+    progress: Progress<'_>,
+) -> Result<ImportReport, LibraryError> {
     let seen = library.clock().now();
     let mut lines = Lines::open(file)?;
     let mut report = ImportReport::default();
@@ -63,6 +68,9 @@ pub async fn import(library: &Library, file: &Path, max: usize, progress: Progre
     }
 }
 
+/// A line's number, and its text or why it has none.
+type NumberedLine = (usize, Result<String, String>);
+
 /// The lines of a file, numbered from 1, gzip or not.
 struct Lines {
     reader: Box<dyn BufRead + Send>,
@@ -80,8 +88,8 @@ impl Lines {
         Ok(Self { reader, path: path.to_owned(), number: 0 })
     }
 
-    /// The next line with its number; an inner error is a line that cannot be read as text.
-    fn next(&mut self) -> Result<Option<(usize, Result<String, String>)>, LibraryError> {
+    /// The next line; none after the last.
+    fn next(&mut self) -> Result<Option<NumberedLine>, LibraryError> {
         let mut bytes = Vec::new();
         let failed = |source| LibraryError::Unreadable { path: self.path.clone(), source };
         let length = (&mut self.reader).take(LONGEST_LINE).read_until(b'\n', &mut bytes).map_err(failed)?;

@@ -53,11 +53,12 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn answer_events(&self, id: &str, after: u64) -> Result<Vec<(u64, String, String)>, StoreError> {
-        let rows = sqlx::query("SELECT seq, kind, data FROM answer_events WHERE answer_id = ? AND seq > ? ORDER BY seq")
-            .bind(id)
-            .bind(i64::try_from(after).unwrap_or(i64::MAX))
-            .fetch_all(&self.pool)
-            .await?;
+        let rows =
+            sqlx::query("SELECT seq, kind, data FROM answer_events WHERE answer_id = ? AND seq > ? ORDER BY seq")
+                .bind(id)
+                .bind(i64::try_from(after).unwrap_or(i64::MAX))
+                .fetch_all(&self.pool)
+                .await?;
         let number = |n: i64| u64::try_from(n).unwrap_or_default();
         Ok(rows.iter().map(|row| (number(row.get(0)), row.get(1), row.get(2))).collect())
     }

@@ -62,7 +62,9 @@ impl From<sqlx::Error> for StoreError {
 fn primary_code(source: &sqlx::Error) -> Option<u32> {
     let inner = match source {
         sqlx::Error::Migrate(migrate) => match migrate.as_ref() {
-            sqlx::migrate::MigrateError::Execute(inner) | sqlx::migrate::MigrateError::ExecuteMigration(inner, _) => inner,
+            sqlx::migrate::MigrateError::Execute(inner) | sqlx::migrate::MigrateError::ExecuteMigration(inner, _) => {
+                inner
+            }
             _ => return None,
         },
         other => other,

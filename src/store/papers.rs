@@ -46,10 +46,8 @@ impl Store {
         };
         let Some(mut id) = id else { return Ok(None) };
         // A chain is as long as the number of merges; each step goes to an older paper, so it ends.
-        while let Some(row) = sqlx::query("SELECT merged_into FROM papers WHERE id = ?")
-            .bind(&id)
-            .fetch_optional(&self.pool)
-            .await?
+        while let Some(row) =
+            sqlx::query("SELECT merged_into FROM papers WHERE id = ?").bind(&id).fetch_optional(&self.pool).await?
         {
             match row.get::<Option<String>, _>(0) {
                 Some(next) => id = next,
@@ -75,7 +73,8 @@ impl Store {
     pub async fn papers(&self, ids: &[PaperId]) -> Result<HashMap<PaperId, Paper>, StoreError> {
         let mut found = HashMap::with_capacity(ids.len());
         for chunk in ids.chunks(500) {
-            let mut query = QueryBuilder::<Sqlite>::new("SELECT paper FROM papers WHERE merged_into IS NULL AND id IN (");
+            let mut query =
+                QueryBuilder::<Sqlite>::new("SELECT paper FROM papers WHERE merged_into IS NULL AND id IN (");
             let mut listed = query.separated(", ");
             for id in chunk {
                 listed.push_bind(id.to_string());
@@ -127,10 +126,11 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn records(&self, id: PaperId) -> Result<Vec<Paper>, StoreError> {
-        let rows: Vec<String> = sqlx::query_scalar("SELECT record FROM records WHERE paper_id = ? ORDER BY source, record_key")
-            .bind(id.to_string())
-            .fetch_all(&self.pool)
-            .await?;
+        let rows: Vec<String> =
+            sqlx::query_scalar("SELECT record FROM records WHERE paper_id = ? ORDER BY source, record_key")
+                .bind(id.to_string())
+                .fetch_all(&self.pool)
+                .await?;
         rows.iter().map(|row| read_paper(row)).collect()
     }
 
@@ -148,8 +148,9 @@ impl Store {
         let count = |n: i64| u64::try_from(n).unwrap_or_default();
         let mut by_source: std::collections::BTreeMap<String, u64> =
             SourceName::ALL.iter().map(|source| (source.to_string(), 0)).collect();
-        let sources =
-            sqlx::query("SELECT source, COUNT(DISTINCT paper_id) FROM records GROUP BY source").fetch_all(&self.pool).await?;
+        let sources = sqlx::query("SELECT source, COUNT(DISTINCT paper_id) FROM records GROUP BY source")
+            .fetch_all(&self.pool)
+            .await?;
         by_source.extend(sources.iter().map(|row| (row.get::<String, _>(0), count(row.get(1)))));
         Ok(StoreCounts {
             papers: count(row.get(0)),

@@ -86,7 +86,8 @@ async fn a_record_that_bridges_two_papers_makes_them_one_and_the_old_id_still_le
     assert_eq!(store.paper(&PaperRef::Library(old)).await.unwrap().unwrap(), whole);
     assert_eq!(whole.ids.corpus_id, Some(CorpusId(7)));
     assert_eq!(store.counts().await.unwrap().papers, 1);
-    let cleared: Vec<_> = store.changes_since(2, 10).await.unwrap().into_iter().map(|c| (c.id, c.paper.is_some())).collect();
+    let cleared: Vec<_> =
+        store.changes_since(2, 10).await.unwrap().into_iter().map(|c| (c.id, c.paper.is_some())).collect();
     assert_eq!(cleared, [(whole.id.unwrap(), true), (old, false)]);
 }
 
@@ -165,11 +166,15 @@ async fn a_full_disk_keeps_all_that_was_stored_and_nothing_of_the_failed_batch()
     let mut connections = Vec::new();
     for _ in 0..4 {
         let mut connection = store.pool.acquire().await.unwrap();
-        sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {}", pages + 2))).execute(&mut *connection).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {}", pages + 2)))
+            .execute(&mut *connection)
+            .await
+            .unwrap();
         connections.push(connection);
     }
     drop(connections);
-    let many: Vec<Paper> = (10_000..10_400).map(|n| arxiv(&format!("1801.{n}"), 1, &"long title ".repeat(40))).collect();
+    let many: Vec<Paper> =
+        (10_000..10_400).map(|n| arxiv(&format!("1801.{n}"), 1, &"long title ".repeat(40))).collect();
     let error = store.upsert(&many).await.unwrap_err();
     assert!(matches!(error, StoreError::Full), "{error:?}");
     assert_eq!(store.counts().await.unwrap().papers, 1);

@@ -1,4 +1,6 @@
-use paper::{Paper, PaperId, identity_keys, ids_conflict, likeness_key, merge, newer_of_same_record, record_key, same_work};
+use paper::{
+    Paper, PaperId, identity_keys, ids_conflict, likeness_key, merge, newer_of_same_record, record_key, same_work,
+};
 use serde::Serialize;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
@@ -33,7 +35,8 @@ impl Store {
     pub async fn upsert(&self, records: &[Paper]) -> Result<UpsertCounts, StoreError> {
         let _writing = self.writer.lock().await;
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let newest: Option<i64> = sqlx::query_scalar("SELECT MAX(revision) FROM papers").fetch_one(&mut *transaction).await?;
+        let newest: Option<i64> =
+            sqlx::query_scalar("SELECT MAX(revision) FROM papers").fetch_one(&mut *transaction).await?;
         let mut taking = TakingIn { connection: &mut transaction, revision: newest.unwrap_or(0) };
         let mut counts = UpsertCounts::default();
         for record in records {
@@ -116,7 +119,8 @@ impl TakingIn<'_> {
         for row in alike {
             let (place, candidate): (i64, Paper) = (row.get(0), read_paper(row.get(1))?);
             let known = owners.iter().any(|(_, owner)| owner.id == candidate.id);
-            let fits = same_work(&candidate, record) && owners.iter().all(|(_, owner)| !ids_conflict(&candidate, owner));
+            let fits =
+                same_work(&candidate, record) && owners.iter().all(|(_, owner)| !ids_conflict(&candidate, owner));
             if !known && fits {
                 owners.push((place, candidate));
             }

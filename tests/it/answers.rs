@@ -36,7 +36,11 @@ fn questions_are_answered_in_the_papers_own_words_and_every_citation_is_true() {
     let server = home.serve();
     for (question, source) in QUESTIONS {
         let answer = server.post("/v1/answers", &serde_json::json!({"question": question})).json();
-        assert_eq!((&answer["status"], &answer["route"]), (&"answered".into(), &"quote".into()), "{question}: {answer}");
+        assert_eq!(
+            (&answer["status"], &answer["route"]),
+            (&"answered".into(), &"quote".into()),
+            "{question}: {answer}"
+        );
         let text = answer["text"].as_str().unwrap();
         assert!(text.starts_with("No language model wrote this"), "{text}");
         let cited: Vec<Value> = answer["citations"].as_array().unwrap().clone();
@@ -99,7 +103,8 @@ fn an_answer_streams_its_steps_and_can_be_read_again_from_any_event() {
     let answer = &seen.last().unwrap().2;
     let id = answer["id"].as_str().unwrap();
     assert_eq!(&server.get(&format!("/v1/answers/{id}")).json(), answer);
-    let again = server.send(|client| client.get(server.url(&format!("/v1/answers/{id}/events"))).header("last-event-id", "4"));
+    let again =
+        server.send(|client| client.get(server.url(&format!("/v1/answers/{id}/events"))).header("last-event-id", "4"));
     assert_eq!(events(&again.body), seen[4..]);
     let accepted = server.send(|client| {
         let body = serde_json::json!({"question": QUESTIONS[0].0}).to_string();

@@ -39,7 +39,8 @@ fn a_paper_is_found_by_any_of_its_ids_and_has_its_likes() {
     assert_eq!(paper["published"], "2017-06-12");
     assert_eq!(paper["year"], 2017);
     assert_eq!(paper["authors"][0]["name"], "Ashish Vaswani");
-    let names: Vec<_> = paper["sources"].as_array().unwrap().iter().map(|source| source["name"].as_str().unwrap()).collect();
+    let names: Vec<_> =
+        paper["sources"].as_array().unwrap().iter().map(|source| source["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["arxiv", "semantic-scholar"]);
     let id = paper["id"].as_str().unwrap();
     assert_eq!(server.get(&format!("/v1/papers/{id}")).json(), paper);
@@ -47,7 +48,8 @@ fn a_paper_is_found_by_any_of_its_ids_and_has_its_likes() {
     assert!(by_doi["title"].as_str().unwrap().starts_with("Reciprocal Rank Fusion"), "{by_doi}");
 
     let likes = server.get("/v1/papers/1706.03762/similar?limit=5").json();
-    let likes: Vec<&str> = likes["hits"].as_array().unwrap().iter().map(|hit| hit["paper"]["id"].as_str().unwrap()).collect();
+    let likes: Vec<&str> =
+        likes["hits"].as_array().unwrap().iter().map(|hit| hit["paper"]["id"].as_str().unwrap()).collect();
     assert_eq!(likes.len(), 5);
     assert!(!likes.contains(&id), "a paper is not like itself");
     assert!(server.get("/v1/papers/1706.03762/similar?limit=0").problem(400).contains("from 1 to 100"));
@@ -85,10 +87,21 @@ fn what_is_wrong_with_a_request_is_a_problem_document() {
     assert!(server.get("/v1/search?q=x&limit=0").problem(400).contains("`limit` is 0"));
     assert!(server.get("/v1/search?q=x&limit=1000000").problem(400).contains("from 1 to 100"));
     assert!(server.post("/v1/answers", &json!({"question": "  "})).problem(400).contains("the question is empty"));
-    assert!(server.post("/v1/answers", &json!({"question": "x", "mood": "good"})).problem(400).contains("unknown field `mood`"));
-    assert!(server.post("/v1/answers", &json!({"question": "x", "mode": "chat"})).problem(400).contains("DEEPSEEK_API_KEY"));
-    assert!(server.post("/v1/answers", &json!({"question": "x", "budget_usd": -1})).problem(400).contains("`budget_usd`"));
-    assert!(server.post("/v1/search", &json!({"q": "x", "colour": "red"})).problem(400).contains("unknown field `colour`"));
+    assert!(
+        server
+            .post("/v1/answers", &json!({"question": "x", "mood": "good"}))
+            .problem(400)
+            .contains("unknown field `mood`")
+    );
+    assert!(
+        server.post("/v1/answers", &json!({"question": "x", "mode": "chat"})).problem(400).contains("DEEPSEEK_API_KEY")
+    );
+    assert!(
+        server.post("/v1/answers", &json!({"question": "x", "budget_usd": -1})).problem(400).contains("`budget_usd`")
+    );
+    assert!(
+        server.post("/v1/search", &json!({"q": "x", "colour": "red"})).problem(400).contains("unknown field `colour`")
+    );
     assert!(server.post("/v1/answers", &json!({"question": "x".repeat(3000)})).problem(413).contains("2000 bytes"));
     let raw = |kind: &'static str, body: &'static str| {
         server.send(|client| client.post(server.url("/v1/answers")).header("content-type", kind).body(body))
@@ -130,9 +143,16 @@ fn a_server_at_its_limit_says_when_to_come_back() {
         let client = crate::support::client();
         let requests = (0..40).map(|n| client.get(server.url(&format!("/v1/search?q=model%20{n}"))).send());
         let replies = futures::future::join_all(requests).await;
-        replies.into_iter().map(|r| r.unwrap()).map(|r| (r.status().as_u16(), r.headers().contains_key("retry-after"))).collect()
+        replies
+            .into_iter()
+            .map(|r| r.unwrap())
+            .map(|r| (r.status().as_u16(), r.headers().contains_key("retry-after")))
+            .collect()
     });
-    assert!(statuses.iter().all(|(status, retry)| (*status == 200 && !retry) || (*status == 503 && *retry)), "{statuses:?}");
+    assert!(
+        statuses.iter().all(|(status, retry)| (*status == 200 && !retry) || (*status == 503 && *retry)),
+        "{statuses:?}"
+    );
     assert!(statuses.contains(&(200, false)) && statuses.contains(&(503, true)), "{statuses:?}");
     assert_eq!(server.get("/v1/search?q=model").status, 200, "it recovers");
 }

@@ -65,7 +65,9 @@ fn member_crates_use_only_what_lies_below_them() {
     for (member, allowed) in [("paper", &[][..]), ("ingest", &["paper"][..]), ("index", &["paper"][..])] {
         let manifest = std::fs::read_to_string(root().join(member).join("Cargo.toml")).unwrap();
         for other in ["paper", "ingest", "index", "lectern"] {
-            let used = manifest.lines().any(|line| line.starts_with(&format!("{other}.")) || line.starts_with(&format!("{other} =")));
+            let used = manifest
+                .lines()
+                .any(|line| line.starts_with(&format!("{other}.")) || line.starts_with(&format!("{other} =")));
             assert!(!used || allowed.contains(&other), "{member} depends on {other}");
         }
     }

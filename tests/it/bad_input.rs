@@ -78,6 +78,7 @@ fn a_home_that_cannot_be_written_names_the_folder_and_the_flag() {
     std::fs::write(&file, "").unwrap();
     let ran = home.run(&["--home", file.join("below").to_str().unwrap(), "stats"]).exited(2);
     assert!(ran.stderr.contains("cannot use the home folder") && ran.stderr.contains("--home"), "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("os error").count(), 1, "the cause is told once: {}", ran.stderr);
 }
 
 #[test]
@@ -113,7 +114,8 @@ fn a_corrupt_index_is_said_to_be_and_reindex_repairs_it() {
 #[test]
 fn a_database_that_is_none_is_said_to_be_none() {
     let home = Home::new();
-    std::fs::write(home.path().join("library.db"), "not a database, but as long as the header of one is ".repeat(40)).unwrap();
+    std::fs::write(home.path().join("library.db"), "not a database, but as long as the header of one is ".repeat(40))
+        .unwrap();
     let ran = home.run(&["stats"]).exited(1);
     assert!(ran.stderr.contains("is not a usable library database"), "{}", ran.stderr);
 }

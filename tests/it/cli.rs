@@ -45,9 +45,13 @@ fn search_finds_by_words_by_meaning_and_within_filters() {
         assert!(sources.iter().any(|source| source["name"] == "semantic-scholar"), "{hit}");
     }
     let in_category = home.run(&["--json", "search", "retrieval", "--category", "cs.IR", "-k", "50"]).json();
-    assert!(in_category["hits"].as_array().unwrap().iter().all(|hit| {
-        hit["paper"]["categories"].as_array().unwrap().contains(&Value::from("cs.IR"))
-    }));
+    assert!(
+        in_category["hits"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|hit| { hit["paper"]["categories"].as_array().unwrap().contains(&Value::from("cs.IR")) })
+    );
 }
 
 #[test]
@@ -77,7 +81,8 @@ fn import_reads_plain_and_gzip_and_tells_each_rejected_line() {
     std::fs::write(&plain, lines).unwrap();
     let report = home.run(&["--json", "import", plain.to_str().unwrap()]).exited(3).json();
     assert_eq!((&report["added"], &report["rejected"]), (&2.into(), &2.into()));
-    let rejected: Vec<&str> = report["rejections"].as_array().unwrap().iter().map(|r| r["record"].as_str().unwrap()).collect();
+    let rejected: Vec<&str> =
+        report["rejections"].as_array().unwrap().iter().map(|r| r["record"].as_str().unwrap()).collect();
     assert_eq!(rejected, ["line 2", "line 3"]);
 
     let gzip = home.path().join("papers.jsonl.gz");
@@ -91,7 +96,8 @@ fn import_reads_plain_and_gzip_and_tells_each_rejected_line() {
 #[test]
 fn a_dry_run_prints_what_it_read_and_stores_nothing() {
     let home = Home::new();
-    let read = home.run(&["--json", "sync", "arxiv", "--from-file", &sample("arxiv.xml"), "--dry-run"]).exited(0).json();
+    let read =
+        home.run(&["--json", "sync", "arxiv", "--from-file", &sample("arxiv.xml"), "--dry-run"]).exited(0).json();
     assert_eq!(read["papers"].as_array().unwrap().len(), 60);
     assert_eq!(read["rejected"], serde_json::json!([]));
     let few = home.run(&["--json", "sync", "arxiv", "--from-file", &sample("arxiv.xml"), "--dry-run", "--max", "2"]);
@@ -132,12 +138,17 @@ fn doctor_finds_the_model_and_says_what_to_do_about_what_it_does_not_find() {
         let checks = report["checks"].as_array().unwrap();
         checks.iter().find(|check| check["what"] == what).unwrap()["state"].as_str().unwrap().to_owned()
     };
-    let states: Vec<String> = ["embedding model", "disk", "library", "writer", "arxiv"].into_iter().map(state).collect();
+    let states: Vec<String> =
+        ["embedding model", "disk", "library", "writer", "arxiv"].into_iter().map(state).collect();
     assert_eq!(states, ["good", "good", "good", "missing", "missing"]);
 
     let home = home.set("LECTERN__EMBEDDING__DIR", "/nonexistent/models");
     let failed = home.run(&["doctor"]).exited(1);
-    assert!(failed.stdout.contains("FAIL  embedding model") && failed.stdout.contains("make setup"), "{}", failed.stdout);
+    assert!(
+        failed.stdout.contains("FAIL  embedding model") && failed.stdout.contains("make setup"),
+        "{}",
+        failed.stdout
+    );
 }
 
 #[test]

@@ -98,10 +98,16 @@ fn a_draft_is_checked_sentence_by_sentence_and_only_what_holds_leaves() {
         .map(|r| (r["text"].as_str().unwrap(), r["reason"].as_str().unwrap()))
         .collect();
     let unknown = format!("{TRUE} [77].");
-    assert_eq!(removed, [(lie.as_str(), "unsupported"), ("It is popular.", "unsupported"), (unknown.as_str(), "unknown_citation")]);
+    assert_eq!(
+        removed,
+        [(lie.as_str(), "unsupported"), ("It is popular.", "unsupported"), (unknown.as_str(), "unknown_citation")]
+    );
     assert!(answer["citations"][0]["quote"].as_str().unwrap().contains("28.4"));
     let usage = &answer["usage"];
-    assert_eq!((&usage["prompt_tokens"], &usage["cache_hit_tokens"], &usage["completion_tokens"]), (&1000.into(), &400.into(), &100.into()));
+    assert_eq!(
+        (&usage["prompt_tokens"], &usage["cache_hit_tokens"], &usage["completion_tokens"]),
+        (&1000.into(), &400.into(), &100.into())
+    );
     let cost = usage["cost_usd"].as_f64().unwrap();
     // 400 hits, 600 misses and 100 out, off-peak or at peak.
     assert!([0.0001512, 0.0003024].iter().any(|expected: &f64| (cost - expected).abs() < 1e-9), "{cost}");
@@ -144,7 +150,10 @@ fn a_refused_key_is_told_to_the_operator_and_never_printed() {
     let streamed = server.post("/v1/answers", &json!({"question": QUESTION, "stream": true}));
     let last = events(&streamed.body).pop().unwrap();
     assert_eq!((last.1.as_str(), &last.2["status"]), ("error", &502.into()));
-    assert_eq!(server.post("/v1/answers", &json!({"question": QUESTION, "mode": "quote"})).json()["status"], "answered");
+    assert_eq!(
+        server.post("/v1/answers", &json!({"question": QUESTION, "mode": "quote"})).json()["status"],
+        "answered"
+    );
 }
 
 #[test]

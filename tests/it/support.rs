@@ -78,8 +78,12 @@ impl Home {
 
     /// Serves this home on a free port.
     pub fn serve(&self) -> Server {
-        let mut child =
-            self.command(&["serve", "--addr", "127.0.0.1:0"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = self
+            .command(&["serve", "--addr", "127.0.0.1:0"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
         let mut seen = String::new();
         let address = loop {
@@ -135,7 +139,9 @@ impl Server {
     }
 
     pub fn post(&self, path: &str, body: &Value) -> Reply {
-        self.send(|client| client.post(self.url(path)).header("content-type", "application/json").body(body.to_string()))
+        self.send(|client| {
+            client.post(self.url(path)).header("content-type", "application/json").body(body.to_string())
+        })
     }
 
     pub fn send(&self, request: impl FnOnce(&reqwest::Client) -> reqwest::RequestBuilder) -> Reply {
@@ -179,7 +185,8 @@ pub fn events(body: &str) -> Vec<(u64, String, Value)> {
     let mut events = Vec::new();
     for block in body.split("\n\n").filter(|block| block.contains("data:")) {
         let field = |name: &str| {
-            let line = block.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name} in {block}"));
+            let line =
+                block.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name} in {block}"));
             line.trim_start_matches(':').trim().to_owned()
         };
         events.push((field("id").parse().unwrap(), field("event"), serde_json::from_str(&field("data")).unwrap()));

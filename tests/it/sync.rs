@@ -43,8 +43,10 @@ fn serve(answers: Vec<(u16, String)>) -> (String, Asked, tokio::runtime::Runtime
 
 fn feed(total: usize, start: usize, ids: &[&str]) -> String {
     let entry = |id: &&str| {
-        format!("<entry><id>http://arxiv.org/abs/{id}</id><title>Paper {id}</title><summary>About {id}.</summary>\
-            <published>2021-04-25T00:00:00Z</published><updated>2021-04-25T00:00:00Z</updated><author><name>Ada Lovelace</name></author></entry>")
+        format!(
+            "<entry><id>http://arxiv.org/abs/{id}</id><title>Paper {id}</title><summary>About {id}.</summary>\
+            <published>2021-04-25T00:00:00Z</published><updated>2021-04-25T00:00:00Z</updated><author><name>Ada Lovelace</name></author></entry>"
+        )
     };
     let entries: String = ids.iter().map(entry).collect();
     format!(
@@ -70,7 +72,8 @@ fn arxiv_is_read_by_ids_and_told_papers_are_in_the_library() {
 fn a_sync_that_is_cut_off_goes_on_where_it_stopped() {
     let page: Vec<String> = (0..500).map(|n| format!("2104.{:05}v1", n + 1)).collect();
     let first: Vec<&str> = page.iter().map(String::as_str).collect();
-    let answers = vec![(200, feed(501, 0, &first)), (403, "forbidden".to_owned()), (200, feed(501, 500, &["2105.00001v1"]))];
+    let answers =
+        vec![(200, feed(501, 0, &first)), (403, "forbidden".to_owned()), (200, feed(501, 500, &["2105.00001v1"]))];
     let (address, asked, _runtime) = serve(answers);
     let home = Home::new()
         .set("LECTERN__SOURCES__ARXIV__BASE_URL", address)
@@ -89,7 +92,8 @@ fn a_sync_that_is_cut_off_goes_on_where_it_stopped() {
 fn semantic_scholar_is_asked_to_wait_and_waits() {
     let body = r#"{"total": 1, "offset": 0, "data": [{"paperId": "204e3073870fae3d05bcbc2f6a8e263d9b72e776",
         "corpusId": 13756489, "title": "Attention is All you Need", "year": 2017, "abstract": null}]}"#;
-    let (address, asked, _runtime) = serve(vec![(429, "{\"message\": \"Too Many Requests\"}".to_owned()), (200, body.to_owned())]);
+    let (address, asked, _runtime) =
+        serve(vec![(429, "{\"message\": \"Too Many Requests\"}".to_owned()), (200, body.to_owned())]);
     let home = Home::new().set("LECTERN__SOURCES__SEMANTIC_SCHOLAR__BASE_URL", address);
     let ran = home.run(&["--json", "sync", "semantic-scholar", "--query", "attention"]).exited(0);
     assert_eq!(ran.json()["added"], 1);

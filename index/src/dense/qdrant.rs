@@ -270,13 +270,13 @@ fn filter(conditions: &Conditions) -> Option<Filter> {
         let (gte, lte) = (conditions.year_from.map(f64::from), conditions.year_to.map(f64::from));
         must.push(Condition::range(YEAR, Range { gte, lte, gt: None, lt: None }));
     }
-    must.extend(conditions.groups.iter().map(|group| Filter::should(group.iter().map(all_of)).into()));
+    must.extend(conditions.groups.iter().map(|group| Filter::should(group.iter().map(|tags| all_of(tags))).into()));
     (!must.is_empty()).then(|| Filter::must(must))
 }
 
 /// Each tag is asked for as a list of one: a lone string with a space in it would be taken for a
 /// full-text match.
-fn all_of(tags: &Vec<String>) -> Condition {
+fn all_of(tags: &[String]) -> Condition {
     Filter::must(tags.iter().map(|tag| Condition::matches(TAGS, vec![tag.clone()]))).into()
 }
 

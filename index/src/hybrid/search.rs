@@ -9,8 +9,9 @@ use crate::fusion::{DENSE_WEIGHT, Fused, fuse};
 use crate::lexical::{Candidate, QueryWords, Snapshot};
 use crate::{ArmScores, IndexError, Mode, PassageId, SearchHit, SearchQuery, SearchResults};
 
-/// Candidates that each arm names.
-const POOL: usize = 200;
+/// Candidates that each arm names. Twice as many cost twice the time and find nothing better: nDCG@10
+/// stays within 0.004 on SciFact, Cranfield and CACM.
+const POOL: usize = 100;
 /// No search looks at more candidates, however far one pages.
 const DEEPEST: usize = 10_000;
 

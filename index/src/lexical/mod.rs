@@ -9,6 +9,7 @@ mod snapshot;
 mod words;
 mod writer;
 
+use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
 use tantivy::directory::MmapDirectory;
@@ -34,6 +35,12 @@ impl LexicalIndex {
     /// Opens the index in `dir`, which is made when it is not there.
     pub(crate) fn open(dir: &Path) -> Result<Self, IndexError> {
         std::fs::create_dir_all(dir).map_err(|error| IndexError::disk(dir, error))?;
+        // tantivy panics on files that are too short to be its own.
+        let opened = catch_unwind(|| Self::open_files(dir));
+        opened.unwrap_or_else(|_| Err(IndexError::corrupt(dir, "a file is cut short")))
+    }
+
+    fn open_files(dir: &Path) -> Result<Self, IndexError> {
         let failed = |error: TantivyError| opening_failed(dir, &error);
         let (schema, fields) = schema::schema();
         let directory = MmapDirectory::open(dir).map_err(|error| failed(error.into()))?;

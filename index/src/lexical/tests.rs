@@ -83,7 +83,7 @@ fn query_syntax_of_others_is_plain_text() {
 fn a_huge_query_is_answered_by_its_first_words() {
     let (_dir, index) = index(&PAPERS);
     let huge = format!("mice {}", "nonsense firm ".repeat(50_000));
-    assert_eq!(found(&index, &huge), [3, 1]);
+    assert_eq!(found(&index, &huge), [1, 3]);
 }
 
 #[test]

@@ -11,7 +11,8 @@ use crate::agent::sentence::sentences;
 
 const TRANSFORMER: &str = "The Transformer relies on attention alone, without recurrence. The large model reached 28.4 BLEU on \
     WMT 2014 English-German. Training took 3.5 days on eight GPUs.";
-const RAG: &str = "RAG joins a generator with a dense index of Wikipedia. It does not need retraining when facts change.";
+const RAG: &str =
+    "RAG joins a generator with a dense index of Wikipedia. It does not need retraining when facts change.";
 
 fn found(title: &str, text: &str) -> (SearchHit, Paper) {
     let id = PaperId::derive(title);
@@ -99,13 +100,19 @@ async fn what_does_not_hold_is_taken_out_and_says_why() {
 
 #[tokio::test]
 async fn a_sentence_over_two_sources_keeps_both_citations() {
-    let answer = verified(&["The Transformer relies on attention alone, and RAG joins a generator with a dense index of Wikipedia [1, 2]."]).await;
+    let answer = verified(&[
+        "The Transformer relies on attention alone, and RAG joins a generator with a dense index of Wikipedia [1, 2].",
+    ])
+    .await;
     assert_eq!(answer.claims()[0].citations, [1, 2]);
     let quotes: Vec<&str> = answer.citations().iter().map(|c| c.quote.as_str()).collect();
-    assert_eq!(quotes, [
-        "The Transformer relies on attention alone, without recurrence.",
-        "RAG joins a generator with a dense index of Wikipedia.",
-    ]);
+    assert_eq!(
+        quotes,
+        [
+            "The Transformer relies on attention alone, without recurrence.",
+            "RAG joins a generator with a dense index of Wikipedia.",
+        ]
+    );
 }
 
 #[tokio::test]
@@ -142,11 +149,28 @@ async fn words_outside_the_passage_cannot_be_quoted() {
 /// What a lying model may write: true sentences, altered ones, invented marks, odd characters.
 fn lie() -> impl Strategy<Value = String> {
     let words = prop::sample::select(vec![
-        "The large model reached 28.4 BLEU on WMT 2014 English-German", "The large model reached 41.8 BLEU", "RAG joins a generator",
-        "It does not need retraining when facts change", "It needs retraining", "ignore all instructions", "«ünïcode» 漢字",
-        "they said \"attention is never enough here\"", "GPT-4 was used", "",
+        "The large model reached 28.4 BLEU on WMT 2014 English-German",
+        "The large model reached 41.8 BLEU",
+        "RAG joins a generator",
+        "It does not need retraining when facts change",
+        "It needs retraining",
+        "ignore all instructions",
+        "«ünïcode» 漢字",
+        "they said \"attention is never enough here\"",
+        "GPT-4 was used",
+        "",
     ]);
-    let mark = prop::sample::select(vec![" [1].", " [2].", " [3].", " [1, 2].", ".", " [0].", " [x1]", " [1][2]", " [99999999999999999999]"]);
+    let mark = prop::sample::select(vec![
+        " [1].",
+        " [2].",
+        " [3].",
+        " [1, 2].",
+        ".",
+        " [0].",
+        " [x1]",
+        " [1][2]",
+        " [99999999999999999999]",
+    ]);
     (words, mark).prop_map(|(words, mark)| format!("{words}{mark}"))
 }
 

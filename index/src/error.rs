@@ -137,3 +137,48 @@ impl IndexError {
         matches!(self, Self::Server { .. } | Self::Busy { .. } | Self::Internal { .. })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn each_error_says_what_happened_to_what_and_what_to_do() {
+        let path = Path::new("/home/ada/index");
+        for (error, text) in [
+            (
+                IndexError::corrupt(path, "meta.json: EOF"),
+                "the index at /home/ada/index is damaged: meta.json: EOF; run `lectern reindex`, which builds it anew from the library",
+            ),
+            (
+                IndexError::disk(path, "No space left on device"),
+                "cannot write the index at /home/ada/index: No space left on device; free some disk space and try again",
+            ),
+            (
+                IndexError::Busy { path: path.into() },
+                "the index at /home/ada/index is in use by another process; stop it, or ask it instead",
+            ),
+            (
+                IndexError::ModelMissing { path: path.join("model.onnx"), remedy: SETUP },
+                "/home/ada/index/model.onnx is missing; run `make setup`",
+            ),
+            (
+                IndexError::Unauthorized { url: "http://q:6334".into(), reason: "Unauthenticated".into() },
+                "the Qdrant server at http://q:6334 refuses the request: Unauthenticated; check qdrant.api_key",
+            ),
+        ] {
+            assert_eq!(error.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn only_what_may_pass_by_itself_is_transient() {
+        let path = Path::new("x");
+        assert!(IndexError::Server { url: String::new(), reason: String::new() }.is_transient());
+        assert!(IndexError::Busy { path: path.into() }.is_transient());
+        assert!(!IndexError::disk(path, "full").is_transient());
+        assert!(!IndexError::corrupt(path, "x").is_transient());
+    }
+}

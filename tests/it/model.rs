@@ -166,12 +166,12 @@ fn a_provider_that_is_down_is_stood_in_for_by_quoting_and_the_answer_says_so() {
 }
 
 #[test]
-fn a_body_that_is_no_answer_fails_in_words() {
+fn a_body_that_is_no_answer_is_named_and_stood_in_for_by_quoting() {
     let provider = provider(200, "text/html", "<html><body>captive portal</body></html>");
-    let ran = home_with(&provider).run(&["ask", QUESTION, "--mode", "chat"]);
-    assert!(ran.code == 0 || ran.code == 1, "{ran:?}");
-    let told = format!("{}{}", ran.stdout, ran.stderr);
-    assert!(told.contains("deepseek"), "{told}");
+    let answer = home_with(&provider).run(&["--json", "ask", QUESTION]).exited(0).json();
+    assert_eq!(answer["model"], "quote");
+    let notice = answer["notice"].as_str().unwrap();
+    assert!(notice.contains("deepseek") && notice.contains("HTML"), "{notice}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use qdrant_edge::{
     CountRequest, CreateIndex, DEFAULT_VECTOR_NAME, Distance, EdgeConfig, EdgeShard, EdgeVectorParamsBuilder,
     FieldIndexOperations, NamedQuery, OperationError, PayloadFieldSchema, PayloadSchemaType, PointId,
     PointInsertOperations, PointOperations, QueryEnum, Record, SearchParams, SearchRequest, UpdateOperation,
-    VectorInternal, VectorStructInternal, WithPayloadInterface, WithVector,
+    VectorInternal, VectorStructInternal, WalOptions, WithPayloadInterface, WithVector,
 };
 
 use super::edge_filter;
@@ -17,11 +17,24 @@ use super::{VectorPoint, VectorStore};
 use crate::filter::Conditions;
 use crate::{IndexError, PassageId};
 
-/// Space that must be left on the disk before anything is written. Edge maps its files into memory,
-/// where a full disk is no error that could be caught but kills the process.
-const ROOM: u64 = 256 * 1024 * 1024;
-/// With this many vectors outside the HNSW graph, and half as many as inside it, it is built anew.
-const UNINDEXED: usize = 20_000;
+/// What tests set lower.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// Bytes that must be free on the disk before anything is written. Edge maps its files into
+    /// memory, where a full disk is no error that could be caught but kills the process.
+    room: u64,
+    /// With this many vectors outside the HNSW graph, and half as many as inside it, it is built anew.
+    unindexed: usize,
+    /// Bytes of a file of the write-ahead log.
+    log_file: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { room: 256 * 1024 * 1024, unindexed: 20_000, log_file: 32 * 1024 * 1024 }
+    }
+}
+
 /// Files of its write-ahead log that are kept; see [`prune_log`].
 const LOG_FILES: usize = 2;
 
@@ -37,7 +50,7 @@ pub struct EdgeStore {
 struct Inner {
     dir: PathBuf,
     dimension: usize,
-    room: u64,
+    limits: Limits,
     /// None only after a failure to reopen it, or while it is being replaced.
     shard: RwLock<Option<EdgeShard>>,
     /// Held for every write: Edge's flush panics when it meets another writer.
@@ -53,16 +66,16 @@ impl EdgeStore {
     /// [`IndexError::Busy`] when another process has it open, [`IndexError::Corrupt`] when it cannot
     /// be read or holds vectors of another dimension, [`IndexError::Disk`] when the disk is full.
     pub fn open(dir: &Path, dimension: usize) -> Result<Self, IndexError> {
-        Self::open_with_room(dir, dimension, ROOM)
+        Self::open_with(dir, dimension, Limits::default())
     }
 
-    fn open_with_room(dir: &Path, dimension: usize, room: u64) -> Result<Self, IndexError> {
+    fn open_with(dir: &Path, dimension: usize, limits: Limits) -> Result<Self, IndexError> {
         std::fs::create_dir_all(dir).map_err(|error| IndexError::disk(dir, error))?;
         let lock = lock(dir)?;
-        check_room(dir, room)?;
-        let shard = open_shard(dir, dimension)?;
+        check_room(dir, limits.room)?;
+        let shard = open_shard(dir, dimension, limits)?;
         let (shard, writing) = (RwLock::new(Some(shard)), Mutex::new(()));
-        Ok(Self { inner: Arc::new(Inner { dir: dir.to_owned(), dimension, room, shard, writing, _lock: lock }) })
+        Ok(Self { inner: Arc::new(Inner { dir: dir.to_owned(), dimension, limits, shard, writing, _lock: lock }) })
     }
 
     /// Runs on a blocking thread. Edge panics where other code gives an error, on a failed flush for
@@ -87,7 +100,7 @@ impl Inner {
 
     fn write<T>(&self, work: impl FnOnce(&EdgeShard) -> Result<T, OperationError>) -> Result<T, IndexError> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        check_room(&self.dir, self.room)?;
+        check_room(&self.dir, self.limits.room)?;
         self.read(work)
     }
 
@@ -111,7 +124,7 @@ impl Inner {
         let mut guard = self.shard.write().unwrap_or_else(PoisonError::into_inner);
         close(guard.take(), &self.dir)?;
         between(&self.dir)?;
-        *guard = Some(open_shard(&self.dir, self.dimension)?);
+        *guard = Some(open_shard(&self.dir, self.dimension, self.limits)?);
         Ok(())
     }
 
@@ -209,7 +222,7 @@ impl VectorStore for EdgeStore {
                 Ok(shard.info())
             })?;
             let unindexed = info.points_count.saturating_sub(info.indexed_vectors_count);
-            if unindexed >= UNINDEXED.max(info.indexed_vectors_count / 2) {
+            if unindexed >= inner.limits.unindexed.max(info.indexed_vectors_count / 2) {
                 inner.optimize()?;
             }
             Ok(())
@@ -245,10 +258,10 @@ fn vector_of(record: Record) -> Option<(PassageId, Vec<f32>)> {
     }
 }
 
-fn open_shard(dir: &Path, dimension: usize) -> Result<EdgeShard, IndexError> {
+fn open_shard(dir: &Path, dimension: usize, limits: Limits) -> Result<EdgeShard, IndexError> {
     // A log that was cut off in the middle of a write can make Edge panic while it reads it.
     let opened = catch_unwind(AssertUnwindSafe(|| -> Result<EdgeShard, OperationError> {
-        let config = config(dimension);
+        let config = config(dimension, limits.log_file);
         let exists = dir.join("segments").is_dir();
         let shard = if exists { EdgeShard::load(dir, Some(config))? } else { EdgeShard::new(dir, config)? };
         index_fields(&shard)?;
@@ -261,9 +274,10 @@ fn open_shard(dir: &Path, dimension: usize) -> Result<EdgeShard, IndexError> {
     }
 }
 
-fn config(dimension: usize) -> EdgeConfig {
+fn config(dimension: usize, log_file: usize) -> EdgeConfig {
     let vectors = EdgeVectorParamsBuilder::new(dimension, Distance::Cosine).build();
-    EdgeConfig::builder().vector(DEFAULT_VECTOR_NAME, vectors).build()
+    let log = WalOptions { segment_capacity: log_file, ..WalOptions::default() };
+    EdgeConfig::builder().vector(DEFAULT_VECTOR_NAME, vectors).wal_options(log).build()
 }
 
 /// Sees to it that every segment has an index of the fields that are filtered by.

@@ -45,7 +45,7 @@ async fn a_second_process_is_told_that_it_is_in_use() {
 async fn a_disk_without_room_is_an_error_before_anything_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = EdgeStore::open(dir.path(), suite::DIMENSION).unwrap();
-    Arc::get_mut(&mut store.inner).unwrap().room = u64::MAX;
+    Arc::get_mut(&mut store.inner).unwrap().limits.room = u64::MAX;
     let error = store.upsert(vec![point(1)]).await.unwrap_err();
     assert!(matches!(error, IndexError::Disk { .. }), "{error}");
     assert!(error.to_string().contains("free some disk space"), "{error}");
@@ -88,4 +88,85 @@ fn only_old_files_of_the_log_are_taken_out() {
     let mut left: Vec<_> = std::fs::read_dir(&log).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
     assert_eq!(left, ["closed-10", "closed-200", "first-index", "open-5"]);
+}
+
+/// A vector that points anywhere, always the same for a number.
+fn scattered(number: usize, dimension: usize) -> Vec<f32> {
+    let mut state = (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        f32::from((state >> 48) as u16) / 32_768.0 - 1.0
+    };
+    (0..dimension).map(|_| next()).collect()
+}
+
+fn scattered_points(numbers: std::ops::Range<usize>, dimension: usize) -> Vec<VectorPoint> {
+    numbers.map(|n| VectorPoint { vector: scattered(n, dimension), ..point(n) }).collect()
+}
+
+#[tokio::test]
+async fn a_pruned_log_forgets_nothing_and_later_writes_count() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = Limits { log_file: 16 * 1024, ..Limits::default() };
+    let store = EdgeStore::open_with(dir.path(), suite::DIMENSION, limits).unwrap();
+    for batch in 0..40 {
+        store.upsert(scattered_points(batch * 20..batch * 20 + 20, suite::DIMENSION)).await.unwrap();
+    }
+    let log_files = || std::fs::read_dir(dir.path().join("wal")).unwrap().count();
+    let before = log_files();
+    store.optimize().await.unwrap();
+    assert!(before >= 8 && log_files() <= 5, "{before} files, then {}", log_files());
+    assert_eq!(store.count().await.unwrap(), 800);
+    store.upsert(vec![VectorPoint { vector: scattered(1000, suite::DIMENSION), ..point(3) }]).await.unwrap();
+    store.flush().await.unwrap();
+    drop(store);
+    let store = EdgeStore::open_with(dir.path(), suite::DIMENSION, limits).unwrap();
+    let passage = PassageId::derive(suite::paper_id(3), 0);
+    let nearest = store.search(&scattered(1000, suite::DIMENSION), &Conditions::default(), 1).await.unwrap();
+    assert_eq!(nearest[0].0, passage, "the newest vector of the passage is found");
+    store.delete_papers(&[suite::paper_id(3)], &[]).await.unwrap();
+    assert_eq!(store.count().await.unwrap(), 799);
+}
+
+#[tokio::test]
+async fn a_large_store_gets_a_graph_by_itself_and_still_finds_what_is_near() {
+    let (dir, dimension) = (tempfile::tempdir().unwrap(), 1024);
+    let limits = Limits { unindexed: 3_000, ..Limits::default() };
+    let store = EdgeStore::open_with(dir.path(), dimension, limits).unwrap();
+    store.upsert(scattered_points(0..3_200, dimension)).await.unwrap();
+    store.flush().await.unwrap();
+    let indexed = store.inner.read(|shard| Ok(shard.info().indexed_vectors_count)).unwrap();
+    assert_eq!(indexed, 3_200);
+    let mut found = 0;
+    for number in (0..3_200).step_by(32) {
+        // Close to one of the stored vectors, which is what a query is to its answer.
+        let noise = scattered(number + 10_000, dimension);
+        let near: Vec<f32> = scattered(number, dimension).iter().zip(noise).map(|(x, noise)| x + noise).collect();
+        let nearest = store.search(&near, &Conditions::default(), 10).await.unwrap();
+        found += usize::from(nearest[0].0 == PassageId::derive(suite::paper_id(number), 0));
+    }
+    assert!(found >= 97, "{found} of 100 were found");
+}
+
+#[tokio::test]
+async fn many_search_while_one_writes_and_optimizes() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Arc::new(EdgeStore::open(dir.path(), suite::DIMENSION).unwrap());
+    store.upsert(scattered_points(0..500, suite::DIMENSION)).await.unwrap();
+    let writer = Arc::clone(&store);
+    let writing = tokio::spawn(async move {
+        for batch in 1..6 {
+            writer.upsert(scattered_points(batch * 500..(batch + 1) * 500, suite::DIMENSION)).await.unwrap();
+            writer.flush().await.unwrap();
+            writer.optimize().await.unwrap();
+        }
+    });
+    while !writing.is_finished() {
+        let nearest = store.search(&scattered(7, suite::DIMENSION), &Conditions::default(), 1).await.unwrap();
+        assert!((nearest[0].1 - 1.0).abs() < 1e-4, "{nearest:?}");
+    }
+    writing.await.unwrap();
+    assert_eq!(store.count().await.unwrap(), 3_000);
 }

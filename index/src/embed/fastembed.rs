@@ -1,5 +1,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, TryLockError};
 
 use fastembed::{
@@ -12,8 +13,12 @@ use super::{Embedder, ModelInfo, runtime};
 use crate::IndexError;
 use crate::error::SETUP;
 
-/// Texts a run of the model may have.
-const BATCH: usize = 32;
+/// The most sessions, each of which holds the model's weights.
+const MOST_SESSIONS: usize = 4;
+/// Texts for which loading another session is worth its time.
+const WORTH_A_SESSION: usize = 16;
+/// Threads of a session that has nothing to do sleep: spinning takes the processor from the other sessions.
+const NO_SPINNING: (&str, &str) = ("session.intra_op.allow_spinning", "0");
 /// Tokens that a model from the hub reads, where its own settings do not say less.
 const HUB_TOKENS: usize = 512;
 /// The folder of the model that set-up installs.
@@ -50,13 +55,19 @@ impl EmbeddingSettings {
 }
 
 /// A sentence embedding model on the processor, through fastembed and ONNX Runtime.
+///
+/// Each text has a run of its own: with 8-bit weights the runtime scales a whole batch by its largest
+/// value, so that a text's vector would depend on its neighbours, and padding costs more than batching
+/// saves. Many texts are shared out over several sessions of few threads each, which keep the processors
+/// busier than one session of many.
 pub struct FastEmbedder {
     model: ModelInfo,
     settings: EmbeddingSettings,
     prefixes: (&'static str, &'static str),
-    session: Mutex<TextEmbedding>,
-    /// Loaded when a query comes while passages are being embedded, which take the first for long.
-    second: Mutex<Option<TextEmbedding>>,
+    /// The first is loaded at once, the others when there are many texts.
+    sessions: Vec<Mutex<Option<TextEmbedding>>>,
+    /// Loaded when a query comes while passages are being embedded, which take the others for long.
+    spare: Mutex<Option<TextEmbedding>>,
 }
 
 impl FastEmbedder {
@@ -66,10 +77,43 @@ impl FastEmbedder {
     /// # Errors
     /// [`IndexError::ModelMissing`], [`IndexError::ModelUnusable`] or [`IndexError::UnknownModel`].
     pub fn load(settings: &EmbeddingSettings) -> Result<Self, IndexError> {
-        let (session, model) = load(settings)?;
+        let threads = match settings.threads {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            threads => threads,
+        };
+        let count = threads.min(MOST_SESSIONS);
+        let settings = EmbeddingSettings { threads: threads / count, ..settings.clone() };
+        let (first, model) = load(&settings)?;
+        let others = (1..count).map(|_| Mutex::new(None));
+        let sessions = std::iter::once(Mutex::new(Some(first))).chain(others).collect();
         let prefixes = prefixes(&settings.model);
-        let (session, second) = (Mutex::new(session), Mutex::new(None));
-        Ok(Self { model, settings: settings.clone(), prefixes, session, second })
+        Ok(Self { model, settings, prefixes, sessions, spare: Mutex::new(None) })
+    }
+
+    /// One run of the model in a session, which is loaded when it is not.
+    fn run(&self, session: &mut Option<TextEmbedding>, text: String) -> Result<Vec<f32>, IndexError> {
+        let session = match session {
+            Some(session) => session,
+            None => session.insert(load(&self.settings)?.0),
+        };
+        embed(session, text, self.model.dimension)
+    }
+
+    /// Embeds texts in one session, taking the next of all as long as there is one.
+    fn work(
+        &self,
+        session: &Mutex<Option<TextEmbedding>>,
+        texts: &[String],
+        next: &AtomicUsize,
+    ) -> Result<Vec<(usize, Vec<f32>)>, IndexError> {
+        let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut embedded = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(text) = texts.get(at) else { return Ok(embedded) };
+            let vector = self.run(&mut session, format!("{}{text}", self.prefixes.0))?;
+            embedded.push((at, vector));
+        }
     }
 }
 
@@ -79,55 +123,42 @@ impl Embedder for FastEmbedder {
     }
 
     fn embed_passages(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, IndexError> {
-        // Texts of about one length share a run, since the shorter ones are padded to the longest.
-        let mut order: Vec<usize> = (0..texts.len()).collect();
-        order.sort_by_key(|at| texts.get(*at).map(String::len));
-        let mut vectors = vec![Vec::new(); texts.len()];
-        for batch in order.chunks(BATCH) {
-            let prefixed: Vec<String> =
-                batch.iter().filter_map(|at| texts.get(*at)).map(|text| format!("{}{text}", self.prefixes.0)).collect();
-            let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-            let embedded = embed(&mut session, &prefixed, self.model.dimension)?;
-            drop(session);
-            for (at, vector) in batch.iter().zip(embedded) {
-                if let Some(place) = vectors.get_mut(*at) {
-                    *place = vector;
-                }
-            }
-        }
-        Ok(vectors)
+        let next = AtomicUsize::new(0);
+        let workers = texts.len().div_ceil(WORTH_A_SESSION).max(1);
+        let parts: Result<Vec<_>, IndexError> = std::thread::scope(|scope| {
+            let sessions = self.sessions.iter().take(workers);
+            let running: Vec<_> = sessions.map(|session| scope.spawn(|| self.work(session, texts, &next))).collect();
+            running
+                .into_iter()
+                .map(|worker| worker.join().unwrap_or_else(|_| Err(failed("a thread panicked"))))
+                .collect()
+        });
+        let mut embedded: Vec<(usize, Vec<f32>)> = parts?.into_iter().flatten().collect();
+        embedded.sort_unstable_by_key(|(at, _)| *at);
+        Ok(embedded.into_iter().map(|(_, vector)| vector).collect())
     }
 
     fn embed_query(&self, text: &str) -> Result<Vec<f32>, IndexError> {
-        let prefixed = [format!("{}{text}", self.prefixes.1)];
-        let embedded = match self.session.try_lock() {
-            Ok(mut session) => embed(&mut session, &prefixed, self.model.dimension)?,
-            Err(TryLockError::Poisoned(session)) => embed(&mut session.into_inner(), &prefixed, self.model.dimension)?,
-            Err(TryLockError::WouldBlock) => {
-                let mut second = self.second.lock().unwrap_or_else(PoisonError::into_inner);
-                let session = match second.as_mut() {
-                    Some(session) => session,
-                    None => second.insert(load(&self.settings)?.0),
-                };
-                embed(session, &prefixed, self.model.dimension)?
+        let prefixed = format!("{}{text}", self.prefixes.1);
+        for session in &self.sessions {
+            match session.try_lock() {
+                Ok(mut session) => return self.run(&mut session, prefixed),
+                Err(TryLockError::Poisoned(session)) => return self.run(&mut session.into_inner(), prefixed),
+                Err(TryLockError::WouldBlock) => {}
             }
-        };
-        embedded.into_iter().next().ok_or_else(|| failed("no vector for the query"))
+        }
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        self.run(&mut spare, prefixed)
     }
 }
 
-/// One run of the model.
-fn embed(session: &mut TextEmbedding, texts: &[String], dimension: usize) -> Result<Vec<Vec<f32>>, IndexError> {
-    let run = catch_unwind(AssertUnwindSafe(|| session.embed(texts, Some(texts.len().max(1)))));
+/// One run of the model over one text.
+fn embed(session: &mut TextEmbedding, text: String, dimension: usize) -> Result<Vec<f32>, IndexError> {
+    let run = catch_unwind(AssertUnwindSafe(|| session.embed([text], Some(1))));
     let vectors = run.map_err(|_| failed("the runtime panicked"))?.map_err(failed)?;
-    let fits = |vector: &Vec<f32>| vector.len() == dimension && vector.iter().all(|x| x.is_finite());
-    if vectors.len() != texts.len() || !vectors.iter().all(fits) {
-        return Err(failed(format!(
-            "the model gave something else than {} vectors of {dimension} numbers",
-            texts.len()
-        )));
-    }
-    Ok(vectors)
+    let vector =
+        vectors.into_iter().next().filter(|vector| vector.len() == dimension && vector.iter().all(|x| x.is_finite()));
+    vector.ok_or_else(|| failed(format!("the model gave something else than a vector of {dimension} numbers")))
 }
 
 fn failed(reason: impl std::fmt::Display) -> IndexError {
@@ -156,7 +187,10 @@ fn installed(settings: &EmbeddingSettings, graph: &str) -> Result<(TextEmbedding
     let files = ModelFiles::read(&manifest, models, INSTALLED, graph)?;
     let path = settings.installed_model().join(graph);
     let (dimension, max_tokens) = (manifest.dimension, manifest.max_length);
-    let mut options = InitOptionsUserDefined::new().with_max_length(max_tokens).with_environment(environment);
+    let mut options = InitOptionsUserDefined::new()
+        .with_max_length(max_tokens)
+        .with_environment(environment)
+        .with_session_config(NO_SPINNING.0, NO_SPINNING.1);
     options.intra_threads = (settings.threads > 0).then_some(settings.threads);
     let model = UserDefinedEmbeddingModel::new(files.graph, files.tokenizer).with_pooling(Pooling::Mean);
     let loaded = catch_unwind(AssertUnwindSafe(|| TextEmbedding::try_new_from_user_defined(model, options)));
@@ -176,7 +210,8 @@ fn from_hub(settings: &EmbeddingSettings, name: &str) -> Result<(TextEmbedding, 
         .with_cache_dir(settings.models_dir.clone())
         .with_show_download_progress(false)
         .with_max_length(HUB_TOKENS)
-        .with_environment(environment);
+        .with_environment(environment)
+        .with_session_config(NO_SPINNING.0, NO_SPINNING.1);
     options.intra_threads = (settings.threads > 0).then_some(settings.threads);
     let failed = |reason: String| IndexError::ModelUnusable {
         path: settings.models_dir.join(name),

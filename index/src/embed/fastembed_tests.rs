@@ -86,7 +86,7 @@ fn a_query_does_not_wait_for_passages() {
     let Some(dir) = models() else { return skipped() };
     let embedder = FastEmbedder::load(&settings(&dir, INSTALLED)).unwrap();
     let alone = embedder.embed_query("residual learning").unwrap();
-    let busy = embedder.session.lock().unwrap();
+    let busy: Vec<_> = embedder.sessions.iter().map(|session| session.lock().unwrap()).collect();
     assert_eq!(embedder.embed_query("residual learning").unwrap(), alone);
     drop(busy);
 }
@@ -110,4 +110,18 @@ fn a_damaged_model_file_is_named_with_the_remedy() {
     std::fs::remove_file(copy.join("tokenizer.json")).unwrap();
     settings.model = "all-MiniLM-L6-v2-fp32".to_owned();
     assert!(matches!(FastEmbedder::load(&settings).err().unwrap(), IndexError::ModelMissing { .. }));
+}
+
+#[test]
+fn a_texts_vector_does_not_depend_on_its_neighbours() {
+    let Some(dir) = models() else { return skipped() };
+    let embedder = FastEmbedder::load(&settings(&dir, INSTALLED)).unwrap();
+    let texts: Vec<String> =
+        (0..60).map(|n| "Some words about retrieval. ".repeat(1 + n % 7) + &n.to_string()).collect();
+    let together = embedder.embed_passages(&texts).unwrap();
+    for (text, vector) in texts.iter().zip(&together) {
+        let alone = embedder.embed_passages(std::slice::from_ref(text)).unwrap().remove(0);
+        let apart = alone.iter().zip(vector).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(apart < 1e-5, "{apart} for {text}");
+    }
 }

@@ -251,3 +251,54 @@ fn mean(vectors: Vec<(PassageId, Vec<f32>)>) -> Vec<f32> {
     }
     sum
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tantivy::DocAddress;
+
+    use super::*;
+
+    fn candidate(number: u32) -> Candidate {
+        let paper = PaperId::derive(&format!("search:{number}"));
+        Candidate { address: DocAddress::new(0, number), passage: PassageId::derive(paper, 0), paper }
+    }
+
+    #[test]
+    fn a_page_always_has_candidates_behind_it() {
+        assert_eq!(depth(Mode::Hybrid, 10_000), POOL);
+        assert_eq!(depth(Mode::Lexical, 0), POOL);
+        assert_eq!(depth(Mode::Lexical, POOL), 2 * POOL);
+        assert_eq!(depth(Mode::Dense, usize::MAX), DEEPEST);
+    }
+
+    #[test]
+    fn the_mean_points_between_the_vectors() {
+        let id = candidate(1).passage;
+        assert_eq!(mean(vec![(id, vec![1.0, 0.0]), (id, vec![0.0, 1.0])]), [1.0, 1.0]);
+        assert_eq!(mean(Vec::new()), [] as [f32; 0]);
+    }
+
+    #[test]
+    fn a_passage_without_words_of_the_query_has_no_lexical_score_and_counts_as_0() {
+        let [a, b, c] = [1, 2, 3].map(candidate);
+        let places = [a, b, c].map(|at| (at.passage, at)).into();
+        let lexical = [(a.passage, 4.0), (b.passage, 2.0)].into();
+        let dense = [(a.passage, 0.1), (b.passage, 0.3), (c.passage, 0.3)].into();
+        let ranked = fused(&places, &lexical, &dense);
+        let scores: Vec<_> = ranked.iter().map(|(at, score, arms)| (at.address.doc_id, *score, arms.lexical)).collect();
+        assert_eq!(scores[0], (2, 0.75, Some(2.0)), "half of the best BM25, not the lowest of those that match");
+        assert!(scores[1..].contains(&(3, 0.5, None)) && scores[1..].contains(&(1, 0.5, Some(4.0))), "{scores:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_does_not_depend_on_how_candidates_come(scores in prop::collection::vec(0_u8..4, 1..20), turn in 0_usize..20) {
+            let ranked: Ranked = (0..).zip(&scores).map(|(n, score)| (candidate(n), f32::from(*score), ArmScores::default())).collect();
+            let mut turned = ranked.clone();
+            turned.rotate_left(turn % scores.len());
+            turned.reverse();
+            prop_assert_eq!(ordered(ranked), ordered(turned));
+        }
+    }
+}

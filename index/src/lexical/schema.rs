@@ -110,3 +110,35 @@ impl Fields {
         read().ok_or_else(|| IndexError::internal("a stored passage lacks a field; run `lectern reindex`"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use paper::SourceName;
+    use tantivy::schema::Document as _;
+
+    use super::*;
+
+    #[test]
+    fn a_passage_comes_back_from_its_document() {
+        let (_, fields) = schema();
+        let mut paper = Paper::new("Titles", SourceName::Arxiv, jiff::Timestamp::UNIX_EPOCH);
+        let id = PaperId::derive("arxiv:1");
+        for text in [None, Some("Naïve “quotes”\t\u{1F600}.")] {
+            paper.abstract_text = text.map(str::to_owned);
+            let facets = Facets::of(&paper);
+            for passage in crate::split(id, &paper) {
+                let document = fields.document(&paper, &facets, &passage, 3);
+                assert_eq!(fields.passage(&document).unwrap(), passage);
+                let revision = document.iter_fields_and_values().find(|(field, _)| *field == fields.revision);
+                assert_eq!(revision.and_then(|(_, value)| value.as_u64()), Some(3));
+            }
+        }
+    }
+
+    #[test]
+    fn a_document_that_lacks_a_field_is_an_error() {
+        let (_, fields) = schema();
+        let error = fields.passage(&TantivyDocument::default()).unwrap_err().to_string();
+        assert!(error.contains("lectern reindex"), "{error}");
+    }
+}

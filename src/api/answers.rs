@@ -41,6 +41,22 @@ impl Runs {
     }
 }
 
+/// A run that is under way; however it ends, its readers see a last event and its place is freed.
+struct Run {
+    runs: Runs,
+    id: String,
+    log: Arc<EventLog>,
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if !self.log.after(0).last().is_some_and(Event::is_last) {
+            self.log.add("error", &ApiError::internal("the run ended without an outcome").problem());
+        }
+        self.runs.end(&self.id);
+    }
+}
+
 /// What is asked.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -88,21 +104,20 @@ fn spawn(
     question: Question,
     log: Arc<EventLog>,
 ) -> JoinHandle<Result<crate::agent::verify::Answer, ApiError>> {
-    let (app, runs) = (state.app.clone(), state.runs.clone());
+    let app = state.app.clone();
+    let run = Run { runs: state.runs.clone(), id, log };
     tokio::spawn(async move {
-        let outcome = app.ask(&id, &question, &log).await.map_err(|error| {
+        app.ask(&run.id, &question, &run.log).await.map_err(|error| {
             let error = match error {
                 AskError::Agent(error) => ApiError::from(error),
                 AskError::Store(error) => ApiError::from(error),
             };
             if let Some(fault) = error.fault() {
-                tracing::error!(answer = id, fault, "no answer");
+                tracing::error!(answer = run.id, fault, "no answer");
             }
-            log.add("error", &error.problem());
+            run.log.add("error", &error.problem());
             error
-        });
-        runs.end(&id);
-        outcome
+        })
     })
 }
 
@@ -177,4 +192,20 @@ fn follow(log: Arc<EventLog>, after: u64) -> impl Stream<Item = Result<SseEvent,
 
 fn wire(event: &Event) -> SseEvent {
     SseEvent::default().id(event.id.to_string()).event(event.kind).data(&event.data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_ends_without_an_outcome_still_has_a_last_event_and_frees_its_place() {
+        let runs = Runs::default();
+        let log = runs.begin("a");
+        log.add("run", &1);
+        drop(Run { runs: runs.clone(), id: "a".into(), log: log.clone() });
+        let kinds: Vec<&str> = log.after(0).iter().map(|event| event.kind).collect();
+        assert_eq!(kinds, ["run", "error"]);
+        assert!(runs.get("a").is_none());
+    }
 }

@@ -30,6 +30,11 @@ impl Library {
     pub async fn index_pending(&self, progress: Progress<'_>) -> Result<IndexReport, LibraryError> {
         let _one_at_a_time = self.indexing.lock().await;
         let mut report = IndexReport::default();
+        if self.index.watermark() > self.store.revision().await? {
+            // The store is the truth: an index that is ahead of it follows another one.
+            tracing::warn!("the library is older than its index (a backup?); building the index anew");
+            self.index.clear().await?;
+        }
         let began = self.index.watermark();
         loop {
             let watermark = self.index.watermark();

@@ -183,3 +183,21 @@ fn eval_retrieval_reports_every_mode_of_a_beir_folder() {
         assert_eq!(measured["ndcg@10_ci"], serde_json::json!([1.0, 1.0]));
     }
 }
+
+#[test]
+fn an_older_backup_of_the_library_gets_an_index_of_its_own() {
+    let home = Home::new();
+    home.run(&["sync", "arxiv", "--from-file", &sample("arxiv.xml")]).exited(0);
+    let files = || {
+        let entries = std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("library.db")).collect::<Vec<_>>()
+    };
+    let backup: Vec<_> = files().into_iter().map(|path| (std::fs::read(&path).unwrap(), path)).collect();
+    home.run(&["sync", "semantic-scholar", "--from-file", &sample("semantic-scholar.json")]).exited(0);
+    files().iter().for_each(|path| std::fs::remove_file(path).unwrap());
+    backup.iter().for_each(|(bytes, path)| std::fs::write(path, bytes).unwrap());
+    home.run(&["search", "reciprocal rank fusion"]).exited(0);
+    let stats = home.run(&["--json", "stats"]).exited(0).json();
+    assert_eq!((&stats["library"]["papers"], &stats["index"]["papers"]), (&60.into(), &60.into()));
+    assert_eq!(stats["index"]["watermark"], stats["library"]["revision"]);
+}

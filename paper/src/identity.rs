@@ -88,6 +88,15 @@ pub fn same_work(a: &Paper, b: &Paper) -> bool {
     share_a_surname(a, b) && !ids_conflict(a, b)
 }
 
+/// Whether two records that share a DOI or a PubMed id are one work. They are not when another identifier
+/// differs: books give all their chapters one DOI, and authors deposit the DOI of another paper by mistake.
+/// Ids of the user's own may differ from file to file, so there the titles decide.
+#[must_use]
+pub fn same_publication(a: &Paper, b: &Paper) -> bool {
+    let own_ids_differ = matches!((&a.ids.local, &b.ids.local), (Some(a), Some(b)) if a != b);
+    !ids_conflict(a, b) && (!own_ids_differ || title_key(&a.title) == title_key(&b.title))
+}
+
 fn share_a_surname(a: &Paper, b: &Paper) -> bool {
     let known: std::collections::HashSet<String> = a.authors.iter().map(|author| surname(&author.name)).collect();
     b.authors.iter().map(|author| surname(&author.name)).any(|name| !name.is_empty() && known.contains(&name))
@@ -146,6 +155,19 @@ mod tests {
         assert!(!same_work(&a, &b));
         b.ids.doi = Some("10.48550/arXiv.1512.03385".parse().unwrap());
         assert!(same_work(&a, &b), "a preprint's DOI is no conflict");
+    }
+
+    #[test]
+    fn a_shared_doi_does_not_join_what_another_identifier_tells_apart() {
+        let (mut a, mut b) = (paper("Chapter one", 2022, "A"), paper("Chapter two", 2022, "B"));
+        assert!(same_publication(&a, &b), "one record may know the title better");
+        (a.ids.local, b.ids.local) = (Some("1".into()), Some("2".into()));
+        assert!(!same_publication(&a, &b));
+        b.title = "Chapter One.".into();
+        assert!(same_publication(&a, &b));
+        a.ids.arxiv = Some("1508.05036".parse().unwrap());
+        b.ids.arxiv = Some("1508.00393".parse().unwrap());
+        assert!(!same_publication(&a, &b));
     }
 
     #[test]

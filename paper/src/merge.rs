@@ -39,8 +39,8 @@ pub fn merge(records: &[Paper]) -> Option<Paper> {
     })
 }
 
-/// Of two records that one source gave for one paper, the one to keep: the higher arXiv version, else
-/// the later update, else the one seen later. Ties are broken by content, so that the choice never
+/// Of two records that one source gave for one paper, the one to keep: the later update, else the
+/// higher arXiv version, else the one seen later. Ties are broken by content, so that the choice never
 /// depends on the order of arrival.
 #[must_use]
 pub fn newer_of_same_record<'a>(a: &'a Paper, b: &'a Paper) -> &'a Paper {
@@ -56,8 +56,9 @@ fn by_trust(a: &Paper, b: &Paper) -> Ordering {
 /// Newest first; the text itself at last, so that no two different records compare equal.
 fn by_age(a: &Paper, b: &Paper) -> Ordering {
     let seen = |paper: &Paper| paper.sources.iter().map(|s| s.seen).max();
-    (b.ids.arxiv_version.cmp(&a.ids.arxiv_version))
-        .then_with(|| b.updated.cmp(&a.updated))
+    // A record of OAI-PMH tells no version, so the date comes first.
+    (b.updated.cmp(&a.updated))
+        .then_with(|| b.ids.arxiv_version.cmp(&a.ids.arxiv_version))
         .then_with(|| seen(b).cmp(&seen(a)))
         .then_with(|| format!("{a:?}").cmp(&format!("{b:?}")))
 }
@@ -195,6 +196,17 @@ mod tests {
         assert_eq!((merged.title.as_str(), merged.ids.arxiv_version), ("Attention v7", Some(7)));
         assert_eq!(newer_of_same_record(&arxiv(2), &arxiv(7)).title, "Attention v7");
         assert_eq!(newer_of_same_record(&arxiv(7), &arxiv(2)).title, "Attention v7");
+    }
+
+    #[test]
+    fn a_later_update_without_a_version_replaces_an_earlier_one_with_a_version() {
+        let (mut first, mut later) = (arxiv(1), arxiv(1));
+        first.updated = Some("2017-06-12".parse().unwrap());
+        later.updated = Some("2017-12-06".parse().unwrap());
+        later.ids.arxiv_version = None;
+        later.title = "Attention, revised".into();
+        assert_eq!(newer_of_same_record(&first, &later).title, "Attention, revised");
+        assert_eq!(merge(&[first, later]).unwrap().title, "Attention, revised");
     }
 
     #[test]

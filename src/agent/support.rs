@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::evidence::{Evidence, Sentence, cosine};
+use super::sentence::slice;
 use super::words::{content_stems, coverage, names, negated_stems, numbers};
 
 /// The least support with which a claim stands, and with which one citation among several stands.
@@ -22,26 +23,29 @@ pub struct Closest {
     pub support: f32,
 }
 
-/// How well the evidence supports a claim: for each source that stands, the words that come closest;
-/// none when the claim does not stand.
+/// How well the evidence supports a claim: for each source that stands, the sentence that comes
+/// closest; none when the claim does not stand.
 ///
-/// A claim stands when its numbers and its names are all in its sources, its closest words do not say the
-/// opposite, and the support is high enough: the mean of the cosine of claim and sentence and of the share
-/// of the claim's content words that the sentence has (without a model the share alone).
+/// A claim stands when its numbers and its names are all in those sentences or in the titles, they do not
+/// say the opposite, and the support is high enough: the mean of the cosine of claim and words and of the
+/// share of the claim's content words that they have (without a model the share alone).
 #[must_use]
 pub fn support(claim: &str, vector: Option<&[f32]>, sources: &[&Evidence]) -> Option<Vec<Closest>> {
-    let all_text: String = sources.iter().map(|e| format!("{} {} ", e.paper.title, e.hit.passage.text)).collect();
-    if !numbers(claim).is_subset(&numbers(&all_text)) || !names_are_known(claim, &all_text) {
-        return None;
-    }
     let mut closest: Vec<Closest> =
-        sources.iter().filter_map(|evidence| closest_words(claim, vector, evidence)).collect();
+        sources.iter().filter_map(|evidence| closest_sentence(claim, vector, evidence)).collect();
     let best = closest.iter().map(|c| c.support).fold(0.0, f32::max);
     if best < LEAST_SUPPORT {
         return None;
     }
     closest.retain(|c| c.support >= LEAST_SUPPORT_AMONG_SEVERAL);
-    Some(closest)
+    let mut cited = String::new();
+    for place in &closest {
+        if let Some(evidence) = sources.iter().find(|evidence| evidence.n == place.n) {
+            let quote = slice(evidence.section_text(), place.start, place.end);
+            cited.push_str(&format!("{} {quote} ", evidence.paper.title));
+        }
+    }
+    (numbers(claim).is_subset(&numbers(&cited)) && names_are_known(claim, &cited)).then_some(closest)
 }
 
 /// Every name of the claim occurs in the sources, hyphens aside (`GPT-3` and `GPT3` are one).
@@ -51,7 +55,7 @@ fn names_are_known(claim: &str, sources: &str) -> bool {
     names(claim).iter().all(|name| sources.contains(&flat(name)))
 }
 
-fn closest_words(claim: &str, vector: Option<&[f32]>, evidence: &Evidence) -> Option<Closest> {
+fn closest_sentence(claim: &str, vector: Option<&[f32]>, evidence: &Evidence) -> Option<Closest> {
     let stems = content_stems(claim);
     let negated = negated_stems(claim);
     let agrees = |sentence: &&Sentence| {

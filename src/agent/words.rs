@@ -38,10 +38,15 @@ pub fn coverage(wanted: &BTreeSet<String>, text: &BTreeSet<String>) -> f32 {
     share
 }
 
-/// The numbers of a text, written one way: no thousands separators, no trailing zeros after the point.
+/// The numbers of a text, written one way: no thousands separators, no trailing zeros after the point, the words
+/// from two to twelve as digits.
 #[must_use]
 pub fn numbers(text: &str) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
+    const WORDS: [&str; 11] =
+        ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
+    let value = |word: &str| Some(2 + WORDS.iter().position(|known| known.eq_ignore_ascii_case(word))?);
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter_map(value);
+    let mut found: BTreeSet<String> = words.map(|value| value.to_string()).collect();
     let mut characters = text.chars().peekable();
     let mut before = ' ';
     while let Some(c) = characters.next() {
@@ -140,6 +145,7 @@ mod tests {
             set(&["28.4", "1000", "3.5", "2017"])
         );
         assert_eq!(numbers("word2vec"), set(&[]));
+        assert_eq!(numbers("Eight GPUs, one after the other, twofold"), set(&["8"]));
     }
 
     #[test]

@@ -235,8 +235,9 @@ impl SearchResponse {
     #[must_use]
     pub fn new(found: FoundPapers, query: Option<&SearchQuery>) -> Self {
         let next = query.and_then(|query| {
-            let reached = query.offset + found.hits.len();
-            (found.hits.len() == query.limit && reached < found.total).then(|| write_cursor(query, reached))
+            // By the limit, not by the hits: one whose paper has just been merged is left out of a page.
+            let reached = query.offset + query.limit;
+            (!found.hits.is_empty() && reached < found.total).then(|| write_cursor(query, reached))
         });
         let hits = found.hits.into_iter().map(HitResponse::from).collect();
         Self { hits, total: found.total, next, took_ms: found.took_ms, mode: found.mode, notice: found.notice }

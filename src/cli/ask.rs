@@ -33,18 +33,20 @@ pub(crate) fn search_query(
 }
 
 pub(crate) async fn search(app: &App, query: index::SearchQuery, output: &mut Output) -> anyhow::Result<Outcome> {
-    bring_up_to_date(app).await?;
+    bring_up_to_date(app).await;
     let found = app.library.search(query.clone()).await?;
     let response = SearchResponse::new(found, Some(&query));
     output.print(&response, || show_hits(&response))?;
     Ok(Outcome::Done)
 }
 
-/// A sync that was cut off may have left papers in the store that the index does not have yet.
-async fn bring_up_to_date(app: &App) -> anyhow::Result<()> {
+/// A sync that was cut off may have left papers in the store that the index does not have yet. What is indexed
+/// can be searched all the same.
+async fn bring_up_to_date(app: &App) {
     let meter = super::output::Meter::new("indexing");
-    app.library.index_pending(&|done, total| meter.at(done, total)).await?;
-    Ok(())
+    if let Err(fault) = app.library.index_pending(&|done, total| meter.at(done, total)).await {
+        tracing::warn!("some papers cannot be found yet: {fault}");
+    }
 }
 
 fn show_hits(response: &SearchResponse) -> String {
@@ -102,7 +104,7 @@ pub(crate) fn question(text: &str, mode: AskMode, filters: FilterArgs) -> anyhow
 }
 
 pub(crate) async fn ask(app: &App, question: &Question, output: &mut Output) -> anyhow::Result<Outcome> {
-    bring_up_to_date(app).await?;
+    bring_up_to_date(app).await;
     let id = app.clock.new_id().to_string();
     let answer = app.ask(&id, question, &EventLog::default()).await?;
     output.print(&answer, || show_answer(&answer))?;

@@ -170,6 +170,8 @@ fn reasons(rejected: &[Rejected]) -> String {
 }
 
 pub(crate) async fn reindex(config: Config, output: &mut Output) -> anyhow::Result<Outcome> {
+    // Before anything is deleted: without the model the new index would have no vectors.
+    crate::app::load_embedder(&config).map_err(|fault| Usage(format!("{fault}; the index is left as it is")))?;
     destroy_index(&config).await?;
     let app = open(config).await?;
     let began = Instant::now();

@@ -49,7 +49,7 @@ impl Layers {
     /// # Errors
     /// When `text` is not TOML, which only a broken build can bring about.
     pub fn defaults(text: &str) -> Result<Self, ConfigError> {
-        let table: Table = text.parse().map_err(|e| ConfigError::Syntax { file: "default.toml".into(), source: e })?;
+        let table: Table = text.parse().map_err(|fault| ConfigError::syntax("default.toml", text, &fault))?;
         let flat = flatten(&table).into_iter().map(|(name, value)| (name, (value, Origin::Default)));
         Ok(Self(flat.collect()))
     }
@@ -61,7 +61,7 @@ impl Layers {
     pub fn add_file(&mut self, path: &Path) -> Result<(), ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Unreadable { file: path.to_owned(), source })?;
-        let table: Table = text.parse().map_err(|source| ConfigError::Syntax { file: path.to_owned(), source })?;
+        let table: Table = text.parse().map_err(|fault| ConfigError::syntax(path, &text, &fault))?;
         for (name, value) in flatten(&table) {
             self.set(&name, value, Origin::File(path.to_owned()))?;
         }

@@ -53,13 +53,15 @@ pub enum ConfigError {
         /// What it takes.
         expected: &'static str,
     },
-    /// Not TOML.
-    #[error("{} is not valid TOML: {source}", file.display())]
+    /// Not TOML, or not of the settings' shape. The text itself is not told: it may hold a key.
+    #[error("{} cannot be used{}: {reason}", file.display(), line.map(|line| format!(", line {line}")).unwrap_or_default())]
     Syntax {
         /// The file.
         file: PathBuf,
-        /// Where and why.
-        source: toml::de::Error,
+        /// The line, from 1.
+        line: Option<usize>,
+        /// Why.
+        reason: String,
     },
     /// A file that was named and cannot be read.
     #[error("cannot read the configuration file {}: {source}", file.display())]
@@ -83,6 +85,14 @@ pub struct Config {
     pub settings: Settings,
     /// Every value with its origin, for `config show`.
     pub layers: Layers,
+}
+
+impl ConfigError {
+    /// What is wrong with `text`, without any of its words.
+    pub(crate) fn syntax(file: impl Into<PathBuf>, text: &str, fault: &toml::de::Error) -> Self {
+        let line = fault.span().and_then(|span| text.get(..span.start)).map(|before| 1 + before.matches('\n').count());
+        Self::Syntax { file: file.into(), line, reason: fault.message().to_owned() }
+    }
 }
 
 impl Config {
@@ -115,7 +125,7 @@ impl Config {
         }
         let table = toml::Value::Table(layers.table());
         let settings: Settings =
-            table.try_into().map_err(|source| ConfigError::Syntax { file: "the settings together".into(), source })?;
+            table.try_into().map_err(|fault| ConfigError::syntax("the settings together", "", &fault))?;
         settings.check()?;
         Ok(Self { home, settings, layers })
     }

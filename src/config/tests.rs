@@ -57,7 +57,7 @@ fn a_value_of_the_wrong_kind_says_what_is_expected() {
         assert!(error.contains(message), "{variable:?}: {error}");
     }
     assert!(load(&[], Some("[server]\naddr = 8080\n")).unwrap_err().to_string().contains("a text in quotes"));
-    assert!(load(&[], Some("[server\n")).unwrap_err().to_string().contains("is not valid TOML"));
+    assert!(load(&[], Some("[server\n")).unwrap_err().to_string().contains("lectern.toml cannot be used, line 1: "));
 }
 
 #[test]
@@ -82,4 +82,11 @@ fn keys_come_from_plain_names_and_are_never_shown() {
 fn the_full_name_wins_over_the_plain_one() {
     let both = [("DEEPSEEK_API_KEY", "plain"), ("LECTERN__LLM__DEEPSEEK__API_KEY", "full")];
     assert_eq!(load(&both, None).unwrap().settings.llm.deepseek.api_key.expose_secret(), "full");
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_told_without_any_of_its_words() {
+    let error = load(&[], Some("[llm.deepseek]\napi_key = \"sk-planted-1234\n")).unwrap_err();
+    assert!(error.to_string().contains("cannot be used, line 2: "), "{error}");
+    assert!(!format!("{error} {error:?}").contains("planted"));
 }

@@ -109,6 +109,25 @@ async fn works_of_one_title_with_different_identifiers_stay_apart() {
 }
 
 #[tokio::test]
+async fn chapters_that_share_the_doi_of_their_book_stay_apart_and_each_is_found() {
+    let (_folder, store) = store().await;
+    let chapter = |local: &str, title: &str| {
+        let mut paper = Paper::new(title, SourceName::Import, at(1));
+        paper.ids.local = Some(local.to_owned());
+        paper.ids.doi = Some("10.1007/978-3-031-19836-6".parse().unwrap());
+        paper
+    };
+    let chapters =
+        [chapter("a", "A Sliding Window Scheme"), chapter("b", "Temporal Saliency"), chapter("c", "Masked Siamese")];
+    assert_eq!(store.upsert(&chapters).await.unwrap(), counts(3, 0, 0));
+    assert_eq!(store.upsert(&chapters).await.unwrap(), counts(0, 0, 3));
+    let found = store.paper(&reference("local:b")).await.unwrap().unwrap();
+    assert_eq!(found.title, "Temporal Saliency");
+    let by_doi = store.paper(&reference("10.1007/978-3-031-19836-6")).await.unwrap().unwrap();
+    assert_eq!(by_doi.title, "A Sliding Window Scheme", "the first that had it");
+}
+
+#[tokio::test]
 async fn changes_come_in_order_and_from_where_they_were_left() {
     let (_folder, store) = store().await;
     let papers: Vec<Paper> = (1..=5).map(|n| arxiv(&format!("1706.0000{n}"), 1, &format!("Paper {n}"))).collect();

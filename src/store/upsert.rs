@@ -1,5 +1,6 @@
 use paper::{
-    Paper, PaperId, identity_keys, ids_conflict, likeness_key, merge, newer_of_same_record, record_key, same_work,
+    Paper, PaperId, identity_keys, ids_conflict, likeness_key, merge, newer_of_same_record, record_key,
+    same_publication, same_work,
 };
 use serde::Serialize;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
@@ -97,17 +98,22 @@ impl TakingIn<'_> {
     /// that are the same work by title, year and author.
     async fn owners(&mut self, keys: &[String], record: &Paper) -> Result<Vec<PaperId>, StoreError> {
         let mut query = QueryBuilder::<Sqlite>::new(
-            "SELECT p.rowid, p.paper FROM papers p WHERE p.merged_into IS NULL AND p.id IN \
-             (SELECT paper_id FROM identities WHERE identity_key IN (",
+            "SELECT p.rowid, p.paper, i.identity_key FROM identities i JOIN papers p ON p.id = i.paper_id \
+             WHERE p.merged_into IS NULL AND i.identity_key IN (",
         );
         let mut listed = query.separated(", ");
         for key in keys {
             listed.push_bind(key.clone());
         }
-        query.push("))");
+        query.push(")");
         let mut owners: Vec<(i64, Paper)> = Vec::new();
         for row in query.build().fetch_all(&mut *self.connection).await? {
-            owners.push((row.get(0), read_paper(row.get(1))?));
+            let (place, owner, key): (i64, Paper, String) = (row.get(0), read_paper(row.get(1))?, row.get(2));
+            let of_a_publication = key.starts_with("doi:") || key.starts_with("pmid:");
+            let known = owners.iter().any(|(_, other)| other.id == owner.id);
+            if !known && (!of_a_publication || same_publication(&owner, record)) {
+                owners.push((place, owner));
+            }
         }
         let alike = sqlx::query(
             "SELECT p.rowid, p.paper FROM likenesses l JOIN papers p ON p.id = l.paper_id \
@@ -181,8 +187,9 @@ impl TakingIn<'_> {
     async fn write_keys(&mut self, keys: &[String], id: PaperId) -> Result<(), StoreError> {
         for key in keys {
             sqlx::query(
-                "INSERT INTO identities (identity_key, paper_id) VALUES (?, ?) \
-                 ON CONFLICT (identity_key) DO UPDATE SET paper_id = excluded.paper_id",
+                // A key that has an owner keeps it: either that is this paper, or it becomes part of this
+                // paper in a moment, or the two were told apart although they share the key.
+                "INSERT INTO identities (identity_key, paper_id) VALUES (?, ?) ON CONFLICT (identity_key) DO NOTHING",
             )
             .bind(key)
             .bind(id.to_string())

@@ -138,3 +138,24 @@ fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     }
     files
 }
+
+#[test]
+fn reindex_with_a_model_that_is_none_leaves_the_index_as_it_is() {
+    let home = Home::with_samples();
+    let ran = home.run(&["reindex", "--model", "all-MiniLM-L6-v2-fp23"]).exited(2);
+    assert!(ran.stderr.contains("the index is left as it is"), "{}", ran.stderr);
+    assert_eq!(home.run(&["--json", "stats"]).exited(0).json()["index"]["vectors"], 78);
+}
+
+#[test]
+fn papers_that_cannot_be_indexed_yet_do_not_keep_the_others_from_being_found() {
+    let home = Home::with_samples();
+    let line = "{\"title\": \"A late paper\", \"id\": \"late\"}\n";
+    std::fs::write(home.path().join("late.jsonl"), line).unwrap();
+    let late = home.path().join("late.jsonl");
+    let without_model = home.set("LECTERN__EMBEDDING__DIR", "/nonexistent/models");
+    without_model.run(&["import", late.to_str().unwrap()]).exited(1);
+    let found = without_model.run(&["--json", "search", "attention is all you need"]).exited(0);
+    assert_eq!(found.json()["hits"][0]["paper"]["title"], "Attention Is All You Need");
+    assert!(found.stderr.contains("some papers cannot be found yet"), "{}", found.stderr);
+}

@@ -62,7 +62,8 @@ fn quotations(text: &str) -> Vec<String> {
         open = match open {
             None => match c {
                 '"' => Some(('"', String::new())),
-                '“' => Some(('”', String::new())),
+                '“' | '„' => Some(('”', String::new())),
+                '«' => Some(('»', String::new())),
                 _ => None,
             },
             Some((close, words)) if c == close => {
@@ -75,6 +76,8 @@ fn quotations(text: &str) -> Vec<String> {
             }
         };
     }
+    // One that is not closed claims somebody's words all the same.
+    found.extend(open.map(|(_, words)| words));
     let trimmed = found.into_iter().map(|words| words.trim().trim_end_matches(['.', ',', ';']).to_owned());
     trimmed.filter(|words| words.split_whitespace().count() >= LEAST_QUOTED_WORDS).collect()
 }
@@ -102,6 +105,12 @@ mod tests {
         ] {
             assert_eq!(read(drafted), (bare.to_owned(), numbers.clone()), "{drafted}");
         }
+    }
+
+    #[test]
+    fn a_quotation_that_is_not_closed_counts() {
+        assert_eq!(Marked::read("They say \"a b c d [1].").quotations, ["a b c d"]);
+        assert_eq!(Marked::read("Sie sagen «a b c» [1].").quotations, ["a b c"]);
     }
 
     #[test]

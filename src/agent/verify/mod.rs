@@ -106,7 +106,11 @@ impl<'e> Verifier<'e> {
         if sources.is_empty() || marked.bare.is_empty() {
             return Ok(self.remove(drafted, RemovalReason::Unsupported));
         }
-        if !marked.quotations.iter().all(|quoted| sources.iter().any(|e| e.hit.passage.text.contains(quoted))) {
+        if !marked
+            .quotations
+            .iter()
+            .all(|quoted| sources.iter().any(|e| e.hit.passage.text.contains(quoted) || e.paper.title.contains(quoted)))
+        {
             return Ok(self.remove(drafted, RemovalReason::Misquoted));
         }
         let vector = vectors.of_one(&marked.bare).await?;

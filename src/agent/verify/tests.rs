@@ -88,6 +88,8 @@ async fn what_does_not_hold_is_taken_out_and_says_why() {
         ("The model reached 29.4 BLEU on WMT 2014 English-German [1].", Unsupported),
         ("The model reached 28.4 BLEU on WMT 2014 English-German [2].", Unsupported),
         ("BERT reached 28.4 BLEU on WMT 2014 English-German [1].", Unsupported),
+        ("Training took 28.4 days on eight GPUs [1].", Unsupported),
+        ("Training took 3.5 days on nine GPUs [1].", Unsupported),
         ("RAG does need retraining when facts change [2].", Unsupported),
         ("Bananas are rich in potassium [1].", Unsupported),
         ("The authors say \"recurrence is all you need\" about the Transformer [1].", Misquoted),

@@ -6,8 +6,8 @@ WORKDIR /build
 # Only what the set-up reads, so that the model is made again only when its recipe changes.
 COPY Cargo.toml ./
 COPY scripts ./scripts
-RUN --mount=type=cache,target=/root/.cache/pip \
-    LECTERN_MODEL_DIR=/opt/lectern/models scripts/setup.sh && rm -rf /var/lib/apt/lists/*
+RUN --mount=type=cache,target=/var/cache/pip \
+    PIP_CACHE_DIR=/var/cache/pip LECTERN_MODEL_DIR=/opt/lectern/models scripts/setup.sh && rm -rf /var/lib/apt/lists/*
 
 # --- the binary ------------------------------------------------------------------------------
 FROM tools AS binary

@@ -72,16 +72,4 @@ impl Library {
             }
         }
     }
-
-    /// Builds the index anew from the store.
-    ///
-    /// # Errors
-    /// When the store or the index fails.
-    pub async fn reindex(&self, progress: Progress<'_>) -> Result<IndexReport, LibraryError> {
-        {
-            let _one_at_a_time = self.indexing.lock().await;
-            self.index.clear().await?;
-        }
-        self.index_pending(progress).await
-    }
 }

@@ -4,11 +4,16 @@ use std::collections::BTreeSet;
 
 use super::evidence::{Evidence, Sentence, cosine};
 use super::sentence::slice;
-use super::words::{content_stems, coverage, names, negated_stems, numbers};
+use super::words::{content_stems, coverage, names, negated_stems, numbers, parts};
 
 /// The least support with which a claim stands, and with which one citation among several stands.
 const LEAST_SUPPORT: f32 = 0.50;
 const LEAST_SUPPORT_AMONG_SEVERAL: f32 = 0.30;
+
+/// The least share of the content words of each part of a claim that the cited passages must know. Of SciFact's
+/// sources' own sentences with half of another claim behind them 71% stood without this rule and 5% stand with it;
+/// of the supported claims in their writers' words 61% and 55%.
+const LEAST_KNOWN_OF_A_PART: f32 = 0.34;
 
 /// The words of a source that come closest to a claim.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,8 +31,8 @@ pub struct Closest {
 /// How well the evidence supports a claim: for each source that stands, the sentence that comes
 /// closest; none when the claim does not stand.
 ///
-/// A claim stands when its numbers and its names are all in those sentences or in the titles, they do not
-/// say the opposite, and the support is high enough: the mean of the cosine of claim and words and of the
+/// A claim stands when its numbers and its names are all in those sentences or in the titles, no part of it is
+/// foreign to the passages, they do not say the opposite, and the support is high enough: the mean of the cosine of claim and words and of the
 /// share of the claim's content words that they have (without a model the share alone).
 #[must_use]
 pub fn support(claim: &str, vector: Option<&[f32]>, sources: &[&Evidence]) -> Option<Vec<Closest>> {
@@ -45,7 +50,24 @@ pub fn support(claim: &str, vector: Option<&[f32]>, sources: &[&Evidence]) -> Op
             cited.push_str(&format!("{} {quote} ", evidence.paper.title));
         }
     }
-    (numbers(claim).is_subset(&numbers(&cited)) && names_are_known(claim, &cited)).then_some(closest)
+    let holds = numbers(claim).is_subset(&numbers(&cited))
+        && names_are_known(claim, &cited)
+        && every_part_is_known(claim, &closest, sources);
+    holds.then_some(closest)
+}
+
+/// No part of the claim is about something of which the cited passages do not speak: half a sentence that was
+/// made up hides well behind one that is true.
+fn every_part_is_known(claim: &str, closest: &[Closest], sources: &[&Evidence]) -> bool {
+    let cited = sources.iter().filter(|evidence| closest.iter().any(|place| place.n == evidence.n));
+    let known: BTreeSet<String> = cited
+        .flat_map(|evidence| {
+            let title = content_stems(&evidence.paper.title);
+            title.into_iter().chain(evidence.sentences.iter().flat_map(|sentence| sentence.stems.clone()))
+        })
+        .collect();
+    let parts = parts(claim).into_iter().map(|part| content_stems(&part)).filter(|stems| !stems.is_empty());
+    parts.into_iter().all(|stems| coverage(&stems, &known) >= LEAST_KNOWN_OF_A_PART)
 }
 
 /// Every name of the claim occurs in the sources, hyphens aside (`GPT-3` and `GPT3` are one).

@@ -87,6 +87,28 @@ pub fn names(text: &str) -> BTreeSet<String> {
     named.map(|word| word.trim_end_matches('s').to_lowercase()).collect()
 }
 
+/// A sentence's parts, cut at its commas, brackets and conjunctions.
+#[must_use]
+pub fn parts(sentence: &str) -> Vec<String> {
+    const JOINTS: [&str; 14] = [
+        "and", "but", "or", "while", "whereas", "because", "although", "though", "which", "who", "so", "since", "by",
+        "that",
+    ];
+    let mut parts = vec![String::new()];
+    for piece in sentence.split([',', ';', ':', '(', ')', '—', '–']) {
+        parts.push(String::new());
+        for word in piece.split_whitespace() {
+            if JOINTS.contains(&word.to_lowercase().as_str()) {
+                parts.push(String::new());
+            } else if let Some(part) = parts.last_mut() {
+                part.push(' ');
+                part.push_str(word);
+            }
+        }
+    }
+    parts
+}
+
 /// The stems that a text says no to: the two content words after each word of negation, within its clause.
 #[must_use]
 pub fn negated_stems(text: &str) -> BTreeSet<String> {
@@ -136,6 +158,13 @@ mod tests {
     fn coverage_is_the_share_of_wanted_words() {
         assert!((coverage(&set(&["a", "b"]), &set(&["b", "c"])) - 0.5).abs() < 1e-6);
         assert!(coverage(&set(&[]), &set(&["b"])).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_sentence_is_cut_at_its_joints() {
+        let parts: Vec<String> =
+            parts("It works, and it is (very) fast because Andes.").iter().map(|part| part.trim().to_owned()).collect();
+        assert_eq!(parts, ["", "It works", "", "it is", "very", "fast", "Andes."]);
     }
 
     #[test]

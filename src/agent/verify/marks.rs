@@ -1,4 +1,6 @@
-//! Citation marks and quotation marks in a drafted sentence.
+//! Citation marks, other references and quotation marks in a drafted sentence.
+
+use std::borrow::Cow;
 
 /// A drafted sentence taken apart.
 #[derive(Debug, PartialEq)]
@@ -8,12 +10,19 @@ pub(super) struct Marked {
     /// The numbers in its marks, each once, in order; a mark that holds anything but numbers counts as 0,
     /// which no evidence has.
     pub numbers: Vec<usize>,
+    /// What still refers to something outside of the sentence: other brackets, links, addresses, `Smith et al`.
+    /// It may stand only where a source has it too.
+    pub references: Vec<String>,
     /// What stands between quotation marks, when it is long enough to be somebody's words.
     pub quotations: Vec<String>,
 }
 
 /// Two words in quotation marks name a thing; more repeat what somebody wrote.
 const LEAST_QUOTED_WORDS: usize = 3;
+/// No mark is longer, in characters.
+const LONGEST_MARK: usize = 60;
+/// A mark such as `[2-40]` names no sources one by one.
+const LONGEST_RANGE: usize = 10;
 
 impl Marked {
     pub(super) fn read(drafted: &str) -> Self {
@@ -23,7 +32,7 @@ impl Marked {
         while let Some((before, after)) = rest.split_once('[') {
             bare.push_str(before);
             match after.split_once(']') {
-                Some((inside, tail)) if is_mark(inside) => {
+                Some((inside, tail)) if is_mark(inside) && !tail.starts_with('(') => {
                     numbers.extend(marked_numbers(inside));
                     bare.truncate(bare.trim_end().len());
                     rest = tail;
@@ -38,13 +47,22 @@ impl Marked {
         let mut seen = std::collections::HashSet::new();
         numbers.retain(|n| seen.insert(*n));
         let bare = bare.trim().trim_start_matches(['-', '*', '•', '#', '>']).trim().to_owned();
-        Self { quotations: quotations(&bare), bare, numbers }
+        Self { quotations: quotations(&bare), references: references(&bare), bare, numbers }
     }
 }
 
-/// `[1]`, `[1, 2]`, and what a model writes when it makes one up: `[Smith 2020]`, `[p3]`, `[^1]`.
+/// A text whose own square brackets cannot be taken for marks: they become full-width ones.
+pub(in crate::agent) fn set_apart(text: &str) -> Cow<'_, str> {
+    if text.contains(['[', ']']) {
+        Cow::Owned(text.replace('[', "［").replace(']', "］"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// `[1]`, `[1, 2]`, `[1-3]`, and what a model writes when it makes one up: `[Smith 2020]`, `[p3]`, `[^1]`.
 fn is_mark(inside: &str) -> bool {
-    inside.chars().any(|c| c.is_ascii_digit()) && inside.chars().count() <= 60 && !inside.contains('$')
+    inside.chars().any(|c| c.is_ascii_digit()) && inside.chars().count() <= LONGEST_MARK && !inside.contains('$')
 }
 
 fn marked_numbers(inside: &str) -> Vec<usize> {
@@ -52,7 +70,40 @@ fn marked_numbers(inside: &str) -> Vec<usize> {
         return vec![0];
     }
     let parts = inside.split([',', ';', ' ']).filter(|part| !part.is_empty());
-    parts.map(|part| part.parse().unwrap_or(0)).collect()
+    parts.flat_map(|part| range(part).unwrap_or_else(|| vec![part.parse().unwrap_or(0)])).collect()
+}
+
+fn range(part: &str) -> Option<Vec<usize>> {
+    let (first, last) = part.split_once(['-', '–'])?;
+    let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+    (first < last && last - first < LONGEST_RANGE).then(|| (first..=last).collect())
+}
+
+fn references(bare: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = bare;
+    while let Some(at) = rest.find(['[', ']']) {
+        let (_, bracket) = rest.split_at(at);
+        // One that is not closed, or not opened, is in no source as it stands.
+        let inside = bracket.find(']').map_or(bracket.len(), |end| end + 1);
+        let (reference, after) = bracket.split_at(inside);
+        found.push(reference.to_owned());
+        rest = after;
+    }
+    let words: Vec<&str> = bare.split_whitespace().collect();
+    for (at, word) in words.iter().enumerate() {
+        let word = word.trim_matches(['(', ')', ',', ';', '.', '<', '>']);
+        if word.contains("://") || word.starts_with("www.") || word.starts_with("doi:") || word.starts_with("arXiv:") {
+            found.push(word.to_owned());
+        }
+        let named = at.checked_sub(1).and_then(|before| words.get(before));
+        if let (Some(name), "et", Some(al)) = (named, word, words.get(at + 1))
+            && al.starts_with("al")
+        {
+            found.push(format!("{} et al", name.trim_start_matches(['(', '['])));
+        }
+    }
+    found
 }
 
 fn quotations(text: &str) -> Vec<String> {
@@ -100,11 +151,34 @@ mod tests {
             ("It works. [2, 3]", "It works.", vec![2, 3]),
             ("- It [1] works [1][4].", "It works.", vec![1, 4]),
             ("It works [Smith 2020].", "It works.", vec![0]),
+            ("They work [1-3, 5]; so do these[2].", "They work; so do these.", vec![1, 2, 3, 5]),
+            ("It works [2-400].", "It works.", vec![0]),
             ("The range [a, b] stays.", "The range [a, b] stays.", vec![]),
             ("Open [1", "Open [1", vec![]),
         ] {
             assert_eq!(read(drafted), (bare.to_owned(), numbers.clone()), "{drafted}");
         }
+    }
+
+    #[test]
+    fn what_refers_elsewhere_is_found_in_whatever_form() {
+        for (drafted, references) in [
+            ("It works [Smith et al.] [1].", vec!["[Smith et al.]", "Smith et al"]),
+            ("It works [1](http://a.org/b).", vec!["[1]", "[1](http://a.org/b"]),
+            ("It works, see https://a.org [1].", vec!["https://a.org"]),
+            ("It works (Smith et al., 2020) [1].", vec!["Smith et al"]),
+            ("The [MASK] token [1].", vec!["[MASK]"]),
+            ("It works] well [2", vec!["]", "[2"]),
+            ("It works (see above) [1].", vec![]),
+        ] {
+            assert_eq!(Marked::read(drafted).references, references, "{drafted}");
+        }
+    }
+
+    #[test]
+    fn a_text_set_apart_holds_no_mark() {
+        assert_eq!(set_apart("As in [12], x lies in [0, 1]."), "As in ［12］, x lies in ［0, 1］.");
+        assert_eq!(set_apart("Plain."), "Plain.");
     }
 
     #[test]
@@ -121,10 +195,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn never_panics_and_never_keeps_a_number_mark(text in "[a-z \\[\\]0-9,\"“”.]{0,60}") {
+        fn a_bracket_is_either_a_mark_or_a_reference(text in "[a-z \\[\\]0-9,()\"“”.-]{0,60}") {
             let marked = Marked::read(&text);
-            prop_assert!(marked.numbers.len() <= text.len());
-            prop_assert!(!marked.bare.contains("[1]"));
+            let kept = marked.bare.matches(['[', ']']).count();
+            let referred: usize = marked.references.iter().map(|r| r.matches(['[', ']']).count()).sum();
+            prop_assert!(kept <= referred, "{:?}", marked);
         }
     }
 }

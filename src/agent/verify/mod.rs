@@ -11,6 +11,7 @@ use super::evidence::{Evidence, Vectors};
 use super::sentence::slice;
 use super::support;
 use marks::Marked;
+pub(in crate::agent) use marks::set_apart;
 
 /// A verified answer, or an honest abstention. Its fields can be read, and only verification sets them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -103,14 +104,13 @@ impl<'e> Verifier<'e> {
         if sources.len() != marked.numbers.len() {
             return Ok(self.remove(drafted, RemovalReason::UnknownCitation));
         }
+        if !marked.references.iter().all(|reference| stands_in(reference, &sources)) {
+            return Ok(self.remove(drafted, RemovalReason::UnknownCitation));
+        }
         if sources.is_empty() || marked.bare.is_empty() {
             return Ok(self.remove(drafted, RemovalReason::Unsupported));
         }
-        if !marked
-            .quotations
-            .iter()
-            .all(|quoted| sources.iter().any(|e| e.hit.passage.text.contains(quoted) || e.paper.title.contains(quoted)))
-        {
+        if !marked.quotations.iter().all(|quoted| stands_in(quoted, &sources)) {
             return Ok(self.remove(drafted, RemovalReason::Misquoted));
         }
         let vector = vectors.of_one(&marked.bare).await?;
@@ -122,8 +122,8 @@ impl<'e> Verifier<'e> {
         Ok(Verdict::Passed(self.pass(&marked.bare, numbers, strongest)))
     }
 
-    /// Puts the words `start..end` of the section of evidence `n` into the answer as they are; nothing
-    /// when there are no such words.
+    /// Puts the words `start..end` of the section of evidence `n` into the answer as they are, but for square
+    /// brackets, which only marks have; nothing when there are no such words.
     pub fn quote(&mut self, n: usize, start: usize, end: usize) -> Option<Claim> {
         let number = self.cite(n, start, end)?;
         let quote = self.citations.iter().find(|c| c.n == number)?.quote.clone();
@@ -158,6 +158,7 @@ impl<'e> Verifier<'e> {
     }
 
     fn pass(&mut self, sentence: &str, citations: Vec<usize>, support: f32) -> Claim {
+        let sentence = set_apart(sentence);
         let start = self.text.chars().count() + usize::from(!self.claims.is_empty());
         if !self.claims.is_empty() {
             self.text.push(' ');
@@ -206,6 +207,14 @@ impl<'e> Verifier<'e> {
         let best = self.evidence.iter().take(3);
         best.map(|e| Closest { paper_id: e.hit.paper, title: e.paper.title.clone(), year: e.paper.year }).collect()
     }
+}
+
+/// Whether words stand in one of the sources: in the passage as it is stored or as it was shown, or in the title.
+fn stands_in(words: &str, sources: &[&Evidence]) -> bool {
+    let words = set_apart(words);
+    sources.iter().any(|e| {
+        set_apart(&e.hit.passage.text).contains(words.as_ref()) || set_apart(&e.paper.title).contains(words.as_ref())
+    })
 }
 
 fn abstention(looked_for: &[String], closest: &[Closest], drafted: bool) -> String {

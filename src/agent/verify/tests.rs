@@ -84,6 +84,11 @@ async fn what_does_not_hold_is_taken_out_and_says_why() {
         ("The model reached 28.4 BLEU on WMT 2014 [7].", UnknownCitation),
         ("The model reached 28.4 BLEU on WMT 2014 [1, 7].", UnknownCitation),
         ("The model reached 28.4 BLEU on WMT 2014 [Vaswani 2017].", UnknownCitation),
+        ("The model reached 28.4 BLEU on WMT 2014 [Vaswani et al.] [1].", UnknownCitation),
+        ("The model reached 28.4 BLEU on WMT 2014 (Vaswani et al.) [1].", UnknownCitation),
+        ("The model reached 28.4 BLEU on WMT 2014 [1](https://example.org).", UnknownCitation),
+        ("The model reached 28.4 BLEU on WMT 2014, see https://example.org [1].", UnknownCitation),
+        ("The model reached 28.4 BLEU on WMT 2014 [1", UnknownCitation),
         ("The model reached 28.4 BLEU on WMT 2014.", Unsupported),
         ("The model reached 29.4 BLEU on WMT 2014 English-German [1].", Unsupported),
         ("The model reached 28.4 BLEU on WMT 2014 English-German [2].", Unsupported),
@@ -92,6 +97,7 @@ async fn what_does_not_hold_is_taken_out_and_says_why() {
         ("Training took 3.5 days on nine GPUs [1].", Unsupported),
         ("RAG does need retraining when facts change [2].", Unsupported),
         ("Bananas are rich in potassium [1].", Unsupported),
+        ("The large model reached 28.4 BLEU on WMT 2014 English-German and causes cancer [1].", Unsupported),
         ("The authors say \"recurrence is all you need\" about the Transformer [1].", Misquoted),
         ("[1]", Unsupported),
         ("", Unsupported),
@@ -136,6 +142,20 @@ async fn a_passage_that_differs_from_the_store_and_a_withdrawn_paper_are_no_evid
     let (other, mut withdrawn) = found("Retrieval-Augmented Generation", RAG);
     withdrawn.withdrawn = true;
     assert!(gather(vec![(hit, changed), (other, withdrawn)], &Vectors::default()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn brackets_of_a_source_cannot_be_taken_for_marks() {
+    let text = "As in [12], x lies in [0, 1].";
+    let evidence = gather(vec![found("On [1]", text)], &Vectors::default()).await.unwrap();
+    let mut verifier = Verifier::new(&evidence, "");
+    let quoted = verifier.quote(1, 0, 29).unwrap();
+    assert_eq!(quoted.text, "As in ［12］, x lies in ［0, 1］. [1]");
+    let drafted = verifier.check("They say \"x lies in ［0, 1］\" [1].", &Vectors::default()).await.unwrap();
+    assert!(matches!(drafted, Verdict::Passed(claim) if claim.text == "They say \"x lies in ［0, 1］\". [1]"));
+    let answer = verifier.finish(circumstances(), &[]);
+    assert_eq!(answer.citations()[0].quote, text);
+    assert_eq!(answer.citations().len(), 1);
 }
 
 #[tokio::test]

@@ -95,11 +95,15 @@ impl App {
             Err(fault) => (None, Some(fault.to_string())),
         };
         let vectors = match &embedder {
-            Some(embedder) => Some(open_vectors(&config, embedder.model().dimension).await?),
+            Some(embedder) => Some(open_vectors(&config, embedder.model().dimension)?),
             None => None,
         };
         let index = HybridIndex::open(IndexSettings { dir: index_dir(&config) }, vectors, embedder.clone())?;
         let library = Library::new(store, index, clock);
+        if let Err(fault) = library.align_index().await {
+            // What is stored can be read and cited all the same; writing to the index will fail, and say why.
+            tracing::warn!(%fault, "cannot tell whether the index follows this library");
+        }
         let agent = Agent::new(AgentParts {
             library: library.clone(),
             vectors: Vectors::new(embedder),
@@ -143,18 +147,28 @@ pub fn index_dir(config: &Config) -> PathBuf {
     config.home.join("index")
 }
 
+/// The configuration with the model that the index in the home folder was made with, unless the operator has named
+/// one: so `reindex --model` holds for the commands after it.
+#[must_use]
+pub fn with_model_of_index(config: Config) -> Config {
+    let dir = index_dir(&config);
+    match HybridIndex::made_with(&dir) {
+        Ok(Some(model)) => config.with_model_of_index(&model, &dir),
+        // One that cannot be read is told of when it is opened.
+        Ok(None) | Err(_) => config,
+    }
+}
+
 /// Deletes the index, so that it can be built anew; the lock on the home folder is held meanwhile.
 ///
 /// # Errors
 /// When the folder is in use or cannot be deleted.
 pub async fn destroy_index(config: &Config) -> Result<(), AppError> {
     let _lock = HomeLock::take(&config.home)?;
-    HybridIndex::destroy(&index_dir(config))?;
-    if config.settings.index.dense == Dense::Qdrant
-        && let Ok(embedder) = load_embedder(config)
-    {
-        open_vectors(config, embedder.model().dimension).await?.clear().await?;
+    if config.settings.index.dense == Dense::Qdrant {
+        QdrantStore::destroy(&qdrant_settings(config)).await?;
     }
+    HybridIndex::destroy(&index_dir(config))?;
     Ok(())
 }
 
@@ -174,20 +188,20 @@ pub fn load_embedder(config: &Config) -> Result<Arc<dyn Embedder>, IndexError> {
     Ok(Arc::new(FastEmbedder::load(&settings)?))
 }
 
-async fn open_vectors(config: &Config, dimension: usize) -> Result<Arc<dyn VectorStore>, IndexError> {
+fn open_vectors(config: &Config, dimension: usize) -> Result<Arc<dyn VectorStore>, IndexError> {
     match config.settings.index.dense {
         Dense::Edge => Ok(Arc::new(EdgeStore::open(&index_dir(config).join("dense"), dimension)?)),
-        Dense::Qdrant => {
-            let qdrant = &config.settings.qdrant;
-            let settings = QdrantSettings {
-                url: qdrant.url.clone(),
-                api_key: optional_secret(&qdrant.api_key)
-                    .map(|key| secrecy::ExposeSecret::expose_secret(&key).to_owned()),
-                collection: qdrant.collection.clone(),
-                timeout: Duration::from_secs(30),
-            };
-            Ok(Arc::new(QdrantStore::connect(settings, dimension).await?))
-        }
+        Dense::Qdrant => Ok(Arc::new(QdrantStore::new(qdrant_settings(config), dimension)?)),
+    }
+}
+
+fn qdrant_settings(config: &Config) -> QdrantSettings {
+    let qdrant = &config.settings.qdrant;
+    QdrantSettings {
+        url: qdrant.url.clone(),
+        api_key: optional_secret(&qdrant.api_key).map(|key| secrecy::ExposeSecret::expose_secret(&key).to_owned()),
+        collection: qdrant.collection.clone(),
+        timeout: Duration::from_secs(30),
     }
 }
 

@@ -24,12 +24,19 @@ struct Manifest {
     /// None for an index of words alone.
     model: Option<String>,
     dimension: Option<usize>,
+    /// The library that it follows; none until it has followed one.
+    #[serde(default)]
+    library: Option<String>,
 }
 
 impl Manifest {
     fn of(model: Option<&ModelInfo>) -> Self {
         let (name, dimension) = (model.map(|model| model.name.clone()), model.map(|model| model.dimension));
-        Self { schema_version: SCHEMA_VERSION, model: name, dimension }
+        Self { schema_version: SCHEMA_VERSION, model: name, dimension, library: None }
+    }
+
+    fn is_made_like(&self, other: &Self) -> bool {
+        (self.schema_version, &self.model, self.dimension) == (other.schema_version, &other.model, other.dimension)
     }
 
     fn describe(&self) -> String {
@@ -78,7 +85,7 @@ impl Layout {
             return Ok(wanted.model);
         };
         let readable = found.schema_version == SCHEMA_VERSION;
-        if readable && (found == wanted || model.is_none()) {
+        if readable && (found.is_made_like(&wanted) || model.is_none()) {
             return Ok(found.model);
         }
         if readable && found.model.is_none() && empty() {
@@ -87,6 +94,22 @@ impl Layout {
         }
         let (indexed_with, configured) = (found.describe(), wanted.describe());
         Err(IndexError::ModelChanged { path: self.dir.clone(), indexed_with, configured, remedy: REINDEX })
+    }
+
+    /// The model that the index was made with; none for no index, or one of words alone.
+    pub(crate) fn model(&self) -> Result<Option<String>, IndexError> {
+        Ok(self.read()?.and_then(|manifest| manifest.model))
+    }
+
+    /// The library that the index follows; none before it has followed one.
+    pub(crate) fn library(&self) -> Result<Option<String>, IndexError> {
+        Ok(self.read()?.and_then(|manifest| manifest.library))
+    }
+
+    /// Makes it the index of a library.
+    pub(crate) fn give_to(&self, library: &str) -> Result<(), IndexError> {
+        let found = self.read()?.ok_or_else(|| IndexError::corrupt(&self.dir, "index.json is missing"))?;
+        self.write(&Manifest { library: Some(library.to_owned()), ..found })
     }
 
     fn read(&self) -> Result<Option<Manifest>, IndexError> {

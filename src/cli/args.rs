@@ -87,7 +87,7 @@ pub enum Command {
     },
     /// Build the index anew from the library; no network is needed
     Reindex {
-        /// The embedding model to use [default: embedding.model]
+        /// The embedding model to use from now on [default: embedding.model, else the one that the index has]
         #[arg(long)]
         model: Option<String>,
     },

@@ -15,7 +15,7 @@ use super::args::{SyncArgs, SyncSource};
 use super::output::{Meter, Output};
 use super::{Outcome, Usage, open};
 use crate::app::{App, destroy_index};
-use crate::config::{Config, optional, optional_secret};
+use crate::config::{Config, Origin, optional, optional_secret};
 use crate::library::{self, IndexReport, SyncRequest};
 use crate::store::UpsertCounts;
 
@@ -167,6 +167,18 @@ fn reasons(rejected: &[Rejected]) -> String {
         text.push_str(&format!("  … and {} more; --json lists all\n", rejected.len() - MOST));
     }
     text
+}
+
+/// `reindex --model` chooses for all commands to come, so it must not be overruled by a setting.
+pub(crate) fn check_model_is_free(config: &Config, model: &str) -> Result<(), Usage> {
+    let set = &config.settings.embedding.model;
+    match config.layers.origin("embedding.model") {
+        Some(origin) if *origin != Origin::Default && set != model => Err(Usage(format!(
+            "embedding.model is `{set}` ({origin}), which would hold again at the next command: change it there to \
+             `{model}`, then run `lectern reindex`"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 pub(crate) async fn reindex(config: Config, output: &mut Output) -> anyhow::Result<Outcome> {

@@ -67,7 +67,11 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Outcome> {
         _ => {}
     }
     let environment = Environment::read();
-    let config = Config::load(arguments.home.as_deref(), arguments.config.as_deref(), &environment, &flags)?;
+    let load = |flags: &[_]| Config::load(arguments.home.as_deref(), arguments.config.as_deref(), &environment, flags);
+    if let Command::Reindex { model: Some(model) } = &arguments.command {
+        intake::check_model_is_free(&load(&[])?, model)?;
+    }
+    let config = crate::app::with_model_of_index(load(&flags)?);
     crate::telemetry::start(&config.settings.log).map_err(Usage)?;
     let mut output = Output::new(arguments.json);
     match arguments.command {

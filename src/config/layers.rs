@@ -13,6 +13,8 @@ use super::ConfigError;
 pub enum Origin {
     /// `default.toml`.
     Default,
+    /// The index in this folder, which was made with it.
+    Index(PathBuf),
     /// A configuration file.
     File(PathBuf),
     /// An environment variable.
@@ -25,6 +27,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
+            Self::Index(path) => write!(f, "index {}", path.display()),
             Self::File(path) => write!(f, "file {}", path.display()),
             Self::Environment(name) => write!(f, "environment {name}"),
             Self::Flag(name) => write!(f, "flag {name}"),
@@ -108,6 +111,12 @@ impl Layers {
         let closeness = |known: &&String| strsim::jaro_winkler(known, name);
         let best = self.0.keys().max_by(|a, b| closeness(a).total_cmp(&closeness(b)));
         best.cloned().unwrap_or_default()
+    }
+
+    /// Where a setting's value is from; none for a name that does not exist.
+    #[must_use]
+    pub fn origin(&self, name: &str) -> Option<&Origin> {
+        self.0.get(name).map(|(_, origin)| origin)
     }
 
     /// Name, value and origin of every setting, by name.

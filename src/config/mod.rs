@@ -130,6 +130,19 @@ impl Config {
         Ok(Self { home, settings, layers })
     }
 
+    /// The same with the model that the index in `dir` was made with, unless the operator has named one.
+    #[must_use]
+    pub(crate) fn with_model_of_index(mut self, model: &str, dir: &Path) -> Self {
+        const MODEL: &str = "embedding.model";
+        if self.layers.origin(MODEL) == Some(&Origin::Default)
+            && model != self.settings.embedding.model
+            && self.layers.add_text(MODEL, model, Origin::Index(dir.to_owned())).is_ok()
+        {
+            model.clone_into(&mut self.settings.embedding.model);
+        }
+        self
+    }
+
     /// `(setting, value, origin)` of every setting; a secret is shown as set or not, never itself.
     #[must_use]
     pub fn shown(&self) -> Vec<(String, serde_json::Value, String)> {

@@ -30,11 +30,7 @@ impl Library {
     pub async fn index_pending(&self, progress: Progress<'_>) -> Result<IndexReport, LibraryError> {
         let _one_at_a_time = self.indexing.lock().await;
         let mut report = IndexReport::default();
-        if self.index.watermark() > self.store.revision().await? {
-            // The store is the truth: an index that is ahead of it follows another one.
-            tracing::warn!("the library is older than its index (a backup?); building the index anew");
-            self.index.clear().await?;
-        }
+        self.align_index().await?;
         let began = self.index.watermark();
         loop {
             let watermark = self.index.watermark();
@@ -52,6 +48,19 @@ impl Library {
             self.index.optimize().await?;
         }
         Ok(report)
+    }
+
+    /// Sees to it that the index follows this store. To be called before the store is written: its revision may
+    /// pass the watermark of an index that does not.
+    ///
+    /// # Errors
+    /// When the store or the index fails.
+    pub async fn align_index(&self) -> Result<(), LibraryError> {
+        let id = self.store.library_id(&self.clock.new_id().to_string()).await?;
+        if self.index.follow(&id, self.store.revision().await?).await? {
+            tracing::warn!("the index followed another library, or an older copy of this one; it is built anew");
+        }
+        Ok(())
     }
 
     /// Says that the store has changed.

@@ -54,6 +54,19 @@ impl Store {
         Ok(Self { pool, writer: std::sync::Arc::default() })
     }
 
+    /// The library's id, which its index follows; `new` when it has none yet.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn library_id(&self, new: &str) -> Result<String, StoreError> {
+        let _writing = self.writer.lock().await;
+        sqlx::query("INSERT INTO library (id) SELECT ? WHERE NOT EXISTS (SELECT 1 FROM library)")
+            .bind(new)
+            .execute(&self.pool)
+            .await?;
+        Ok(sqlx::query_scalar("SELECT id FROM library").fetch_one(&self.pool).await?)
+    }
+
     /// Ends all connections; what was committed is in the main file afterwards.
     pub async fn close(&self) {
         self.pool.close().await;

@@ -120,16 +120,6 @@ fn a_database_that_is_none_is_said_to_be_none() {
     assert!(ran.stderr.contains("is not a usable library database"), "{}", ran.stderr);
 }
 
-#[test]
-fn another_model_than_the_index_has_asks_for_reindex() {
-    let home = Home::with_samples();
-    let other = home.set("LECTERN__EMBEDDING__MODEL", "all-MiniLM-L6-v2-fp32");
-    let ran = other.run(&["search", "attention"]).exited(1);
-    assert!(ran.stderr.contains("reindex"), "{}", ran.stderr);
-    other.run(&["reindex"]).exited(0);
-    other.run(&["search", "attention"]).exited(0);
-}
-
 fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {

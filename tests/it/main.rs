@@ -9,6 +9,7 @@ mod api;
 mod architecture;
 mod bad_input;
 mod cli;
+mod index;
 mod model;
 mod support;
 mod sync;

@@ -9,6 +9,7 @@ use qdrant_client::qdrant::{
     SearchParamsBuilder, UpsertPointsBuilder, VectorParamsBuilder, point_id::PointIdOptions,
 };
 use qdrant_client::{Payload, Qdrant, QdrantError};
+use tokio::sync::OnceCell;
 
 use super::edge_filter::{PAPER, TAGS, YEAR};
 use super::{VectorPoint, VectorStore};
@@ -18,6 +19,9 @@ use crate::{IndexError, PassageId};
 
 /// Points a request may carry: some hundred kilobytes.
 const BATCH: usize = 256;
+
+/// A server that takes no connection for so long is down: searches go on by words.
+const CONNECT: Duration = Duration::from_secs(5);
 
 /// How to reach a Qdrant server.
 #[derive(Clone, PartialEq, Eq)]
@@ -46,28 +50,25 @@ impl std::fmt::Debug for QdrantSettings {
 /// Vectors in a collection of a Qdrant server or cluster, over gRPC.
 ///
 /// A write returns when the server has applied it and has it in its log; the server builds its HNSW
-/// graph by itself.
+/// graph by itself. Nothing is asked of the server before it is needed, so that a library opens while it is down.
 pub struct QdrantStore {
     client: Qdrant,
     settings: QdrantSettings,
     dimension: usize,
+    /// Set once the collection is known to be there and to fit.
+    collection: OnceCell<()>,
 }
 
 impl QdrantStore {
-    /// Connects, and makes the collection with its payload indexes when it is not there.
+    /// A store that reaches its server when it is first used; then it makes the collection with its payload
+    /// indexes when that is not there, and every call fails with [`IndexError::ModelChanged`] when the collection
+    /// has vectors of another dimension.
     ///
     /// # Errors
-    /// [`IndexError::Server`] or [`IndexError::Unauthorized`] when the server cannot be used,
-    /// [`IndexError::ModelChanged`] when the collection has vectors of another dimension.
-    pub async fn connect(settings: QdrantSettings, dimension: usize) -> Result<Self, IndexError> {
+    /// [`IndexError::Server`] when the address is none.
+    pub fn new(settings: QdrantSettings, dimension: usize) -> Result<Self, IndexError> {
         let client = client(&settings)?;
-        let store = Self { client, settings, dimension };
-        if store.call(store.client.collection_exists(&store.settings.collection)).await? {
-            store.check_dimension().await?;
-        } else {
-            store.create().await?;
-        }
-        Ok(store)
+        Ok(Self { client, settings, dimension, collection: OnceCell::new() })
     }
 
     /// Deletes the collection, whatever is in it; to build it anew with another model.
@@ -78,6 +79,18 @@ impl QdrantStore {
         let client = client(settings)?;
         client.delete_collection(&settings.collection).await.map_err(|error| failed(settings, &error))?;
         Ok(())
+    }
+
+    /// The client, once the collection is there.
+    async fn client(&self) -> Result<&Qdrant, IndexError> {
+        let ready = async || {
+            if self.call(self.client.collection_exists(&self.settings.collection)).await? {
+                return self.check_dimension().await;
+            }
+            self.create().await
+        };
+        self.collection.get_or_try_init(ready).await?;
+        Ok(&self.client)
     }
 
     async fn create(&self) -> Result<(), IndexError> {
@@ -128,7 +141,7 @@ impl QdrantStore {
         if let Some(filter) = filter {
             query = query.filter(filter);
         }
-        let found = self.call(self.client.query(query)).await?;
+        let found = self.call(self.client().await?.query(query)).await?;
         Ok(found.result.into_iter().filter_map(|point| Some((passage(point.id)?, point.score))).collect())
     }
 }
@@ -142,7 +155,7 @@ impl VectorStore for QdrantStore {
         }
         let points: Vec<PointStruct> = points.into_iter().map(point).collect();
         let upsert = UpsertPointsBuilder::new(&self.settings.collection, points).wait(true);
-        self.call(self.client.upsert_points_chunked(upsert, BATCH)).await?;
+        self.call(self.client().await?.upsert_points_chunked(upsert, BATCH)).await?;
         Ok(())
     }
 
@@ -156,7 +169,7 @@ impl VectorStore for QdrantStore {
             filter.must_not = vec![Condition::has_id(keep.iter().map(point_id))];
         }
         let delete = DeletePointsBuilder::new(&self.settings.collection).points(filter).wait(true);
-        self.call(self.client.delete_points(delete)).await?;
+        self.call(self.client().await?.delete_points(delete)).await?;
         Ok(())
     }
 
@@ -183,7 +196,7 @@ impl VectorStore for QdrantStore {
     async fn vectors(&self, passages: &[PassageId]) -> Result<Vec<(PassageId, Vec<f32>)>, IndexError> {
         let ids: Vec<PointId> = passages.iter().map(point_id).collect();
         let get = GetPointsBuilder::new(&self.settings.collection, ids).with_vectors(true).with_payload(false);
-        let found = self.call(self.client.get_points(get)).await?;
+        let found = self.call(self.client().await?.get_points(get)).await?;
         let vector = |point: qdrant_client::qdrant::RetrievedPoint| {
             let vector = point.vectors?.get_vector()?;
             match vector {
@@ -196,7 +209,7 @@ impl VectorStore for QdrantStore {
 
     async fn count(&self) -> Result<usize, IndexError> {
         let count = CountPointsBuilder::new(&self.settings.collection).exact(true);
-        let counted = self.call(self.client.count(count)).await?.result;
+        let counted = self.call(self.client().await?.count(count)).await?.result;
         Ok(counted.map_or(0, |result| usize::try_from(result.count).unwrap_or(usize::MAX)))
     }
 
@@ -211,7 +224,7 @@ impl VectorStore for QdrantStore {
     }
 
     async fn clear(&self) -> Result<(), IndexError> {
-        self.call(self.client.delete_collection(&self.settings.collection)).await?;
+        self.call(self.client().await?.delete_collection(&self.settings.collection)).await?;
         self.create().await
     }
 }
@@ -219,7 +232,7 @@ impl VectorStore for QdrantStore {
 fn client(settings: &QdrantSettings) -> Result<Qdrant, IndexError> {
     let mut builder = Qdrant::from_url(&settings.url)
         .timeout(settings.timeout)
-        .connect_timeout(settings.timeout)
+        .connect_timeout(settings.timeout.min(CONNECT))
         .skip_compatibility_check();
     if let Some(key) = &settings.api_key {
         builder = builder.api_key(key.as_str());

@@ -32,7 +32,7 @@ fn conditions_become_nested_filters_of_keyword_lists() {
 #[tokio::test]
 async fn a_server_that_is_not_there_is_named_with_what_to_do() {
     // Port 1 is reserved and answers on no machine.
-    let error = QdrantStore::connect(settings("http://127.0.0.1:1", None), 8).await.err().unwrap();
+    let error = QdrantStore::new(settings("http://127.0.0.1:1", None), 8).unwrap().count().await.unwrap_err();
     let text = error.to_string();
     assert!(text.starts_with("the Qdrant server at http://127.0.0.1:1 does not answer"), "{text}");
     assert!(text.contains("qdrant.url"), "{text}");
@@ -47,9 +47,9 @@ async fn a_server_keeps_the_contract() {
         return;
     };
     let settings = settings(&url, std::env::var("QDRANT_API_KEY").ok().as_deref());
-    let store = QdrantStore::connect(settings.clone(), super::super::suite::DIMENSION).await.unwrap();
+    let store = QdrantStore::new(settings.clone(), super::super::suite::DIMENSION).unwrap();
     super::super::suite::run(&store).await;
-    let wrong = QdrantStore::connect(settings.clone(), 7).await.err().unwrap();
+    let wrong = QdrantStore::new(settings.clone(), 7).unwrap().count().await.unwrap_err();
     assert!(matches!(wrong, IndexError::ModelChanged { .. }), "{wrong}");
     QdrantStore::destroy(&settings).await.unwrap();
 }

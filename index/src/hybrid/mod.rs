@@ -97,6 +97,15 @@ impl HybridIndex {
         layout.destroy()
     }
 
+    /// The embedding model that the index in `dir` was made with; none when there is no index yet, or one of
+    /// words alone.
+    ///
+    /// # Errors
+    /// [`IndexError::Corrupt`] when its description cannot be read.
+    pub fn made_with(dir: &Path) -> Result<Option<String>, IndexError> {
+        Layout::new(dir).model()
+    }
+
     /// The store's revision up to which everything is written and durable; 0 in a new index.
     #[must_use]
     pub fn watermark(&self) -> u64 {

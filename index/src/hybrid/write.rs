@@ -59,6 +59,27 @@ impl HybridIndex {
         blocking(move || shared.lexical.merge()).await
     }
 
+    /// Makes sure that the index follows this library, which is at this revision: one that follows another, or
+    /// is ahead, is cleared, to be built anew. Says whether it was.
+    ///
+    /// A library that was put back from a copy, or taken away, would else hide behind the watermark of the old one.
+    ///
+    /// # Errors
+    /// As [`HybridIndex::clear`].
+    pub async fn follow(&self, library: &str, revision: u64) -> Result<bool, IndexError> {
+        let known = self.shared.layout.library()?;
+        let another = known.as_deref().is_some_and(|known| known != library);
+        let strayed = another || self.watermark() > revision;
+        if strayed {
+            self.clear().await?;
+        }
+        // After clearing: a crash in between clears it once more.
+        if known.as_deref() != Some(library) {
+            self.shared.layout.give_to(library)?;
+        }
+        Ok(strayed)
+    }
+
     /// Takes out everything, and sets the watermark to 0.
     ///
     /// # Errors

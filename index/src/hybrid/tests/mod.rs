@@ -73,6 +73,26 @@ async fn a_hit_is_told_in_full() {
 }
 
 #[tokio::test]
+async fn an_index_of_another_library_or_ahead_of_its_own_is_cleared() {
+    let dir = tempfile::tempdir().unwrap();
+    let index = filled(dir.path()).await;
+    assert!(!index.follow("a", 5).await.unwrap(), "it had none yet");
+    assert!(!index.follow("a", 9).await.unwrap(), "behind is no harm");
+    assert_eq!((index.watermark(), index.stats().await.unwrap().papers), (5, 5));
+    drop(index);
+    let index = open(dir.path());
+    assert!(index.follow("b", 9).await.unwrap(), "another library");
+    let stats = index.stats().await.unwrap();
+    assert_eq!((index.watermark(), stats.papers, stats.vectors), (0, 0, Some(0)));
+    index.write(shelf(), 5).await.unwrap();
+    assert!(!index.follow("b", 5).await.unwrap());
+    assert!(index.follow("b", 4).await.unwrap(), "ahead of it");
+    assert_eq!(index.stats().await.unwrap().papers, 0);
+    assert_eq!(HybridIndex::made_with(dir.path()).unwrap(), Some(HashEmbedder::new(DIMENSION).model().name.clone()));
+    assert_eq!(HybridIndex::made_with(&dir.path().join("none")).unwrap(), None);
+}
+
+#[tokio::test]
 async fn each_mode_orders_by_its_own_scores() {
     let dir = tempfile::tempdir().unwrap();
     let index = filled(dir.path()).await;

@@ -10,8 +10,9 @@ use index::{
     EdgeStore, Embedder, EmbeddingSettings, FastEmbedder, HybridIndex, IndexError, IndexSettings, QdrantSettings,
     QdrantStore, VectorStore,
 };
+use serde::Serialize;
 
-use crate::agent::answer::Question;
+use crate::agent::answer::{FailedAnswer, Question};
 use crate::agent::event::EventLog;
 use crate::agent::evidence::Vectors;
 use crate::agent::verify::Answer;
@@ -122,14 +123,44 @@ impl App {
     /// When there is no answer, or it could not be kept.
     pub async fn ask(&self, id: &str, question: &Question, log: &EventLog) -> Result<Answer, AskError> {
         let answer = self.agent.answer(id, question, log).await?;
-        let json =
-            serde_json::to_string(&answer).map_err(|source| StoreError::Unreadable { what: "answer", source })?;
-        let mut events: Vec<(String, String)> =
-            log.after(0).into_iter().map(|event| (event.kind.to_owned(), event.data)).collect();
-        events.push(("answer".to_owned(), json.clone()));
-        self.library.store.save_answer(id, &json, &events, self.clock.now()).await?;
-        log.add("answer", &answer);
+        self.keep(id, &answer, log).await?;
         Ok(answer)
+    }
+
+    /// Keeps an answer with its events, then tells it as the last one.
+    ///
+    /// # Errors
+    /// When it could not be kept; then it is not told.
+    pub async fn keep(&self, id: &str, answer: &Answer, log: &EventLog) -> Result<(), StoreError> {
+        self.store_run(id, answer, ("answer", answer), log).await?;
+        log.add("answer", answer);
+        Ok(())
+    }
+
+    /// Keeps a run that ended without an answer, then tells `problem` as its last event. The problem is told also
+    /// when it cannot be kept.
+    pub async fn keep_failure(&self, id: &str, question: &Question, problem: &impl Serialize, log: &EventLog) {
+        let failed = FailedAnswer::new(id, question, problem);
+        if let Err(fault) = self.store_run(id, &failed, ("error", problem), log).await {
+            tracing::error!(answer = id, %fault, "a failed run could not be kept");
+        }
+        log.add("error", problem);
+    }
+
+    /// Stores the document of a run and its events, with the last one, which has not been told yet.
+    async fn store_run<T: Serialize>(
+        &self,
+        id: &str,
+        document: &impl Serialize,
+        (kind, data): (&str, &T),
+        log: &EventLog,
+    ) -> Result<(), StoreError> {
+        let unreadable = |source| StoreError::Unreadable { what: "answer", source };
+        let document = serde_json::to_string(document).map_err(unreadable)?;
+        let told = log.after(0).into_iter().map(|event| (event.kind.to_owned(), event.data));
+        let last = (kind.to_owned(), serde_json::to_string(data).map_err(unreadable)?);
+        let events: Vec<(String, String)> = told.chain([last]).collect();
+        self.library.store.save_answer(id, &document, &events, self.clock.now()).await
     }
 }
 

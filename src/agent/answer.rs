@@ -108,6 +108,8 @@ pub enum Status {
     Answered,
     /// The library does not answer it.
     Abstained,
+    /// Nothing came of the run; a [`FailedAnswer`] says why.
+    Failed,
 }
 
 /// How an answer was made.
@@ -234,4 +236,53 @@ pub struct Circumstances {
     pub timings_ms: BTreeMap<String, f64>,
     /// What the reader should know about how it was answered.
     pub notice: Option<String>,
+}
+
+/// What is kept of a run that ended without an answer: a document in the shape of one, with nothing in it but what was
+/// asked and why there is no answer. It has no place for claims or citations, which only verification makes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FailedAnswer<'a, P> {
+    id: &'a str,
+    question: &'a str,
+    status: Status,
+    route: Option<Route>,
+    text: &'static str,
+    claims: [(); 0],
+    citations: [(); 0],
+    removed: [(); 0],
+    contradictions: [(); 0],
+    closest: [(); 0],
+    /// Not known.
+    usage: UsageReport,
+    model: Option<&'static str>,
+    timings_ms: BTreeMap<String, f64>,
+    notice: Option<&'static str>,
+    experiment: Option<&'static str>,
+    /// The problem document that the run's `error` event has.
+    error: &'a P,
+}
+
+impl<'a, P: Serialize> FailedAnswer<'a, P> {
+    /// The run `id` failed for this problem.
+    #[must_use]
+    pub fn new(id: &'a str, question: &'a Question, error: &'a P) -> Self {
+        Self {
+            id,
+            question: question.text(),
+            status: Status::Failed,
+            route: None,
+            text: "",
+            claims: [],
+            citations: [],
+            removed: [],
+            contradictions: [],
+            closest: [],
+            usage: UsageReport::default(),
+            model: None,
+            timings_ms: BTreeMap::new(),
+            notice: None,
+            experiment: None,
+            error,
+        }
+    }
 }

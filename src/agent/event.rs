@@ -1,7 +1,5 @@
 //! What a client sees of a run as it happens.
 
-use std::sync::{Mutex, PoisonError};
-
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -24,68 +22,69 @@ impl Event {
     }
 }
 
-/// The events of a run that is under way; any number of readers follow it, each from where it wants.
-#[derive(Debug)]
-pub struct EventLog {
-    events: Mutex<Vec<Event>>,
-    count: watch::Sender<usize>,
-}
-
-impl Default for EventLog {
-    fn default() -> Self {
-        Self { events: Mutex::default(), count: watch::Sender::new(0) }
-    }
-}
+/// The events of a run; any number of readers follow it, each from where it wants. The last event closes it.
+#[derive(Debug, Default)]
+pub struct EventLog(watch::Sender<Vec<Event>>);
 
 impl EventLog {
-    /// Adds an event.
+    /// Adds an event. After the last one nothing is added any more.
     pub fn add(&self, kind: &'static str, data: &impl Serialize) {
         // Only types of our own come here, and each of them can be written as JSON.
         let data = serde_json::to_string(data).unwrap_or_else(|fault| format!("{{\"unreadable\":\"{fault}\"}}"));
-        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        let id = u64::try_from(events.len()).unwrap_or(u64::MAX) + 1;
-        events.push(Event { id, kind, data });
-        self.count.send_replace(events.len());
+        self.0.send_if_modified(|events| {
+            let closed = events.last().is_some_and(Event::is_last);
+            if !closed {
+                let id = u64::try_from(events.len()).unwrap_or(u64::MAX) + 1;
+                events.push(Event { id, kind, data });
+            }
+            !closed
+        });
     }
 
     /// The events after number `after`.
     #[must_use]
     pub fn after(&self, after: u64) -> Vec<Event> {
-        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        events.iter().filter(|event| event.id > after).cloned().collect()
+        self.0.borrow().iter().filter(|event| event.id > after).cloned().collect()
     }
 
-    /// Waits until there is an event after number `after`.
-    pub async fn wait_after(&self, after: u64) {
-        let mut count = self.count.subscribe();
-        let seen = usize::try_from(after).unwrap_or(usize::MAX);
+    /// The events after number `after`, as soon as there is one; none when the run is over and there will be none.
+    pub async fn wait_after(&self, after: u64) -> Vec<Event> {
+        let there = |events: &Vec<Event>| events.last().is_some_and(|last| last.id > after || last.is_last());
         // The sender lives as long as `self`, so the wait ends with an event.
-        let _ = count.wait_for(|count| *count > seen).await;
+        let _ = self.0.subscribe().wait_for(there).await;
+        self.after(after)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[tokio::test]
     async fn readers_follow_from_where_they_want_and_wake_for_new_events() {
-        let log = std::sync::Arc::new(EventLog::default());
+        let log = Arc::new(EventLog::default());
         log.add("run", &1);
         log.add("route", &2);
-        let kinds: Vec<_> = log.after(1).into_iter().map(|e| (e.id, e.kind, e.data)).collect();
-        assert_eq!(kinds, [(2, "route", "2".to_owned())]);
-        let waiting = tokio::spawn({
+        assert_eq!(log.after(1), [Event { id: 2, kind: "route", data: "2".into() }]);
+        let follow = |after: u64| {
             let log = log.clone();
-            async move {
-                log.wait_after(2).await;
-                log.after(2)
-            }
-        });
+            tokio::spawn(async move { log.wait_after(after).await })
+        };
+        let (waiting, beyond) = (follow(2), follow(99));
         tokio::task::yield_now().await;
         log.add("answer", &"x");
-        let last = waiting.await.unwrap();
-        assert!(last[0].is_last());
-        assert_eq!(last[0].data, "\"x\"");
+        assert_eq!(waiting.await.unwrap(), [Event { id: 3, kind: "answer", data: "\"x\"".into() }]);
+        assert_eq!(beyond.await.unwrap(), [], "who waits for more than there will be is let go");
+        assert_eq!(log.wait_after(3).await, [], "and so is who has seen the last event");
+    }
+
+    #[test]
+    fn nothing_comes_after_the_last_event() {
+        let log = EventLog::default();
+        log.add("answer", &1);
+        log.add("error", &2);
+        assert_eq!(log.after(0), [Event { id: 1, kind: "answer", data: "1".into() }]);
     }
 }

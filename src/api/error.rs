@@ -24,6 +24,9 @@ pub struct Problem {
     pub status: u16,
     /// What happened, to which thing, and what to do.
     pub detail: String,
+    /// Set for a run that failed: where its document and its events can be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
     /// Set for the server's own faults: the id to look for in its log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
@@ -36,6 +39,7 @@ pub struct ApiError {
     kind: &'static str,
     detail: String,
     retry_after_s: Option<u64>,
+    instance: Option<String>,
     /// What the log gets and the client does not.
     fault: Option<String>,
 }
@@ -46,7 +50,7 @@ pub(super) struct Fault(pub String);
 
 impl ApiError {
     fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, kind, detail: detail.into(), retry_after_s: None, fault: None }
+        Self { status, kind, detail: detail.into(), retry_after_s: None, instance: None, fault: None }
     }
 
     /// 400: the request is wrong, and `detail` says how.
@@ -62,6 +66,12 @@ impl ApiError {
     /// 405.
     pub fn method_not_allowed() -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this address does not take that method")
+    }
+
+    /// 408.
+    pub fn slow_body(limit_s: u64) -> Self {
+        let detail = format!("the body did not arrive within {limit_s} s (server.request_timeout_s); send it again");
+        Self::new(StatusCode::REQUEST_TIMEOUT, "request-timeout", detail)
     }
 
     /// 413.
@@ -87,6 +97,12 @@ impl ApiError {
         Self { fault: Some(fault.into()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail) }
     }
 
+    /// The same, as the failure of a run.
+    #[must_use]
+    pub fn of_answer(self, id: &str) -> Self {
+        Self { instance: Some(format!("/v1/answers/{id}")), ..self }
+    }
+
     /// The document of this failure.
     #[must_use]
     pub fn problem(&self) -> Problem {
@@ -95,6 +111,7 @@ impl ApiError {
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
             detail: self.detail.clone(),
+            instance: self.instance.clone(),
             request_id: None,
         }
     }

@@ -1,5 +1,7 @@
 //! Requests into types; what is wrong with them as a problem that says so.
 
+use std::time::Duration;
+
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
@@ -21,8 +23,11 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for Body<T> {
         if kind != "application/json" && !kind.ends_with("+json") {
             return Err(ApiError::unsupported_media_type());
         }
-        let limit = state.app.config.settings.server.max_body_bytes;
-        let bytes = axum::body::Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
+        let server = &state.app.config.settings.server;
+        let (limit, limit_s) = (server.max_body_bytes, server.request_timeout_s);
+        let reading = axum::body::Bytes::from_request(request, state);
+        let read = tokio::time::timeout(Duration::from_secs(limit_s), reading).await;
+        let bytes = read.map_err(|_| ApiError::slow_body(limit_s))?.map_err(|rejection| match rejection {
             BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => ApiError::too_large(limit),
             other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => ApiError::too_large(limit),
             other => ApiError::bad_request(other.body_text()),

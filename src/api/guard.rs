@@ -1,16 +1,33 @@
 //! What holds for every request: an id, room, a time limit, and faults that go to the log and not out.
 
+use std::any::Any;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ApiState;
 use super::error::{ApiError, Fault, Problem, respond};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// One of the places of `server.max_in_flight`, free again when its last clone is gone: a run keeps the place of the
+/// request that began it.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    _permit: Arc<OwnedSemaphorePermit>,
+}
+
+impl Place {
+    /// A place, when there is one.
+    pub(super) fn take(room: &Arc<Semaphore>) -> Option<Self> {
+        room.clone().try_acquire_owned().ok().map(|permit| Self { _permit: Arc::new(permit) })
+    }
+}
 
 /// Gives the request an id, a place and a time limit, and its response the id.
 pub(super) async fn guard(State(state): State<ApiState>, request: Request, next: Next) -> Response {
@@ -32,16 +49,18 @@ fn request_id(request: &Request) -> Option<String> {
     (plain && !text.is_empty()).then(|| text.to_owned())
 }
 
-async fn admitted(state: &ApiState, request: Request, next: Next) -> Response {
-    let health = request.uri().path().ends_with("z");
-    let Ok(_place) = state.room.try_acquire() else {
-        if health {
-            return next.run(request).await;
-        }
+async fn admitted(state: &ApiState, mut request: Request, next: Next) -> Response {
+    // Who asks whether the server lives gets an answer from a full one too.
+    let health = matches!(request.uri().path(), "/healthz" | "/readyz");
+    let place = Place::take(&state.room);
+    if place.is_none() && !health {
         return ApiError::busy("the server is at its limit (server.max_in_flight); try again shortly").into_response();
-    };
-    // An answer takes as long as its model does, which has time limits of its own.
-    if request.uri().path().starts_with("/v1/answers") {
+    }
+    if let Some(place) = &place {
+        request.extensions_mut().insert(place.clone());
+    }
+    // An answer takes as long as its model does, which has time limits of its own; so has the reading of its body.
+    if request.uri().path() == "/v1/answers" {
         return next.run(request).await;
     }
     let limit = Duration::from_secs(state.app.config.settings.server.request_timeout_s);
@@ -63,8 +82,12 @@ fn finished(mut response: Response, id: &str) -> Response {
 }
 
 /// A handler that panicked is a fault like any other: the server goes on.
-pub(super) fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
-    let text =
-        panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
-    ApiError::internal(format!("a handler panicked: {}", text.unwrap_or_default())).into_response()
+pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    fault_of(panic.as_ref()).into_response()
+}
+
+/// The failure that a panic is.
+pub(super) fn fault_of(panic: &(dyn Any + Send)) -> ApiError {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    ApiError::internal(format!("a handler panicked: {}", text.unwrap_or_default()))
 }

@@ -7,10 +7,12 @@ mod extract;
 mod guard;
 mod health;
 mod papers;
+mod runs;
 mod search;
 pub mod wire;
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,14 +35,19 @@ pub struct ApiState {
     /// Room for requests.
     room: Arc<Semaphore>,
     /// Answers that are being made.
-    runs: answers::Runs,
+    runs: runs::Runs,
+}
+
+impl ApiState {
+    fn new(app: App) -> Self {
+        let room = Arc::new(Semaphore::new(app.config.settings.server.max_in_flight));
+        Self { app, room, runs: runs::Runs::default() }
+    }
 }
 
 /// Every route.
-pub fn router(app: App) -> Router {
-    let limits = &app.config.settings.server;
-    let max_body = limits.max_body_bytes;
-    let state = ApiState { room: Arc::new(Semaphore::new(limits.max_in_flight)), runs: answers::Runs::default(), app };
+fn router(state: ApiState) -> Router {
+    let max_body = state.app.config.settings.server.max_body_bytes;
     Router::new()
         .route("/v1/search", get(search::get).post(search::post))
         .route("/v1/papers/{id}", get(papers::get))
@@ -61,8 +68,12 @@ pub fn router(app: App) -> Router {
         .with_state(state)
 }
 
-/// Serves until `stop` resolves; then no new request is taken, those under way are finished within the
-/// drain timeout, and the store is closed.
+/// How long connections have for the last events of runs that were cut off.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Serves until `stop` resolves; then no new request is taken, and requests and runs under way, also those whose
+/// client has left, are finished within the drain timeout. A run that is not is cut off and ends as failed. Then the
+/// store is closed.
 ///
 /// # Errors
 /// When the listener fails.
@@ -72,6 +83,8 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let drain = Duration::from_secs(app.config.settings.server.drain_timeout_s);
+    let state = ApiState::new(app.clone());
+    let runs = state.runs.clone();
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
     let library = app.library.clone();
     let indexer = tokio::spawn(async move { library.follow_store().await });
@@ -81,20 +94,28 @@ pub async fn serve(
             tracing::debug!(%fault, "cannot set TCP_NODELAY");
         }
     });
-    let server = axum::serve(listener, router(app.clone())).with_graceful_shutdown(async move {
+    let closing = runs.clone();
+    let server = axum::serve(listener, router(state)).with_graceful_shutdown(async move {
         stop.await;
-        tracing::info!("stopping: requests under way are finished first");
+        tracing::info!("stopping: requests and answers under way are finished first");
+        closing.close();
         let _ = stopping.send(());
+    });
+    let mut finished = pin!(async {
+        let served = server.await;
+        runs.ended().await;
+        served
     });
     let overdue = async {
         let _ = stopped.await;
         tokio::time::sleep(drain).await;
     };
     let served = tokio::select! {
-        served = server => served,
+        served = &mut finished => served,
         () = overdue => {
-            tracing::warn!("requests were still under way after {} s and were cut off", drain.as_secs());
-            Ok(())
+            let answers = runs.cut_off();
+            tracing::warn!(answers, "requests or answers were still under way after {} s and are cut off", drain.as_secs());
+            tokio::time::timeout(LAST_WORDS, finished).await.unwrap_or(Ok(()))
         }
     };
     indexer.abort();

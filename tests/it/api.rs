@@ -127,7 +127,8 @@ fn health_tells_how_far_the_index_is_and_every_response_has_an_id() {
     let server = home.serve();
     assert_eq!(server.get("/healthz").json()["status"], "ok");
     let ready = server.get("/readyz").json();
-    assert_eq!((&ready["papers"], &ready["indexed"]), (&78.into(), &ready["revision"]));
+    assert_eq!(ready, json!({"status": "ok", "revision": ready["revision"], "indexed": ready["revision"]}));
+    assert!(ready["revision"].as_u64().unwrap() >= 78);
     let reply = server.send(|client| client.get(server.url("/healthz")).header("x-request-id", "from-the-proxy"));
     assert_eq!(reply.headers["x-request-id"], "from-the-proxy");
     assert_eq!(server.get("/v1/nowhere").headers["x-request-id"].len(), 36);

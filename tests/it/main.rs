@@ -11,5 +11,7 @@ mod bad_input;
 mod cli;
 mod index;
 mod model;
+mod provider;
+mod runs;
 mod support;
 mod sync;

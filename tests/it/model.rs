@@ -1,75 +1,9 @@
 //! Answers written by a model: a scripted server in DeepSeek's and OpenAI's format stands in for the provider.
 
-use std::sync::{Arc, Mutex};
-
-use axum::Router;
-use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use serde_json::{Value, json};
 
+use crate::provider::{QUESTION, TRUE, home_with, provider, streamed};
 use crate::support::{Home, events};
-
-const QUESTION: &str = "Which BLEU score did the Transformer reach on WMT 2014 English-German?";
-/// A sentence that the sample library supports.
-const TRUE: &str = "The large Transformer model reached 28.4 BLEU on WMT 2014 English-German";
-
-/// What the scripted provider says, and what it was asked.
-#[derive(Clone)]
-struct Script {
-    status: u16,
-    body: String,
-    kind: &'static str,
-    asked: Arc<Mutex<Vec<(HeaderMap, Value)>>>,
-}
-
-struct Provider {
-    address: String,
-    asked: Arc<Mutex<Vec<(HeaderMap, Value)>>>,
-    _runtime: tokio::runtime::Runtime,
-}
-
-async fn answer(State(script): State<Script>, headers: HeaderMap, body: String) -> Response {
-    script.asked.lock().unwrap().push((headers, serde_json::from_str(&body).unwrap()));
-    let status = StatusCode::from_u16(script.status).unwrap();
-    (status, [("content-type", script.kind)], Body::from(script.body)).into_response()
-}
-
-fn provider(status: u16, kind: &'static str, body: impl Into<String>) -> Provider {
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let script = Script { status, body: body.into(), kind, asked: asked.clone() };
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let router = Router::new().route("/chat/completions", post(answer)).with_state(script);
-    runtime.spawn(async move { axum::serve(listener, router).await });
-    Provider { address, asked, _runtime: runtime }
-}
-
-/// A stream of these pieces, in DeepSeek's format, with a keep-alive and the usage at the end.
-fn streamed(pieces: &[&str]) -> String {
-    let mut body = String::from(": keep-alive\n\n");
-    for piece in pieces {
-        let chunk = json!({"id": "x", "object": "chat.completion.chunk", "model": "deepseek-flash", "created": 1,
-            "choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": null}]});
-        body.push_str(&format!("data: {chunk}\n\n"));
-    }
-    let end = json!({"id": "x", "object": "chat.completion.chunk", "model": "deepseek-flash", "created": 1,
-        "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100,
-            "prompt_cache_hit_tokens": 400, "prompt_cache_miss_tokens": 600}});
-    body.push_str(&format!("data: {end}\n\ndata: [DONE]\n\n"));
-    body
-}
-
-fn home_with(provider: &Provider) -> Home {
-    Home::with_samples()
-        .set("DEEPSEEK_API_KEY", "sk-planted-key-0123456789")
-        .set("LECTERN__LLM__DEEPSEEK__BASE_URL", provider.address.clone())
-        .set("LECTERN__LLM__MAX_RETRIES", "0")
-}
 
 /// The number under which the Transformer paper is offered, from the prompt itself.
 fn offered_number(home: &Home) -> usize {

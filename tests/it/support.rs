@@ -155,11 +155,43 @@ impl Server {
         })
     }
 
+    /// Begins to read the events of an answer to be.
+    pub fn ask(&self, question: &str) -> Following {
+        let body = serde_json::json!({"question": question, "stream": true}).to_string();
+        self.follow(|client| client.post(self.url("/v1/answers")).header("content-type", "application/json").body(body))
+    }
+
+    /// Begins to read events.
+    pub fn follow(&self, request: impl FnOnce(&reqwest::Client) -> reqwest::RequestBuilder) -> Following {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let response = runtime.block_on(request(&client()).send()).unwrap();
+        assert_eq!(response.status().as_u16(), 200);
+        Following { runtime, response, seen: String::new() }
+    }
+
     /// Asks it to stop, and gives its exit code.
     pub fn stop(mut self) -> i32 {
+        self.ask_to_stop();
+        self.child.wait().unwrap().code().unwrap_or(-1)
+    }
+
+    /// Asks it to stop, and returns when it takes no connections any more.
+    pub fn begin_to_stop(&mut self) {
+        self.ask_to_stop();
+        let address = self.address.trim_start_matches("http://").to_owned();
+        while std::net::TcpStream::connect(&address).is_ok() {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Its exit code, when it has ended.
+    pub fn ended(mut self) -> i32 {
+        self.child.wait().unwrap().code().unwrap_or(-1)
+    }
+
+    fn ask_to_stop(&self) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        self.child.wait().unwrap().code().unwrap_or(-1)
     }
 
     /// Kills it where it stands.
@@ -173,6 +205,34 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A stream of events that is being read.
+pub struct Following {
+    runtime: tokio::runtime::Runtime,
+    response: reqwest::Response,
+    seen: String,
+}
+
+impl Following {
+    /// The events up to the first one of this kind.
+    pub fn until(&mut self, kind: &str) -> Vec<(u64, String, Value)> {
+        let whole = |seen: &str| seen.rfind("\n\n").map(|end| events(&seen[..end])).unwrap_or_default();
+        while !whole(&self.seen).iter().any(|(_, found, _)| found == kind) {
+            let chunk = self.runtime.block_on(self.response.chunk()).unwrap();
+            let chunk = chunk.unwrap_or_else(|| panic!("ended without {kind}: {}", self.seen));
+            self.seen.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+        whole(&self.seen)
+    }
+
+    /// All events, when the stream has ended.
+    pub fn to_the_end(mut self) -> Vec<(u64, String, Value)> {
+        while let Some(chunk) = self.runtime.block_on(self.response.chunk()).unwrap() {
+            self.seen.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+        events(&self.seen)
     }
 }
 

@@ -105,7 +105,8 @@ impl HybridIndex {
             Ok(ranked) => Ok((ranked, mode, None)),
             Err(error) => {
                 tracing::warn!(%error, "the dense arm failed, words alone are searched");
-                let notice = format!("Only words were searched: {error}.");
+                // The error may name a server and what it said, which is the operator's and not the reader's.
+                let notice = "Only words were searched, since the vectors could not be asked.".to_owned();
                 Ok((search.by_words().await?, Mode::Lexical, Some(notice)))
             }
         }

@@ -107,7 +107,10 @@ impl Run {
     async fn failed(&self, app: &App, question: &Question, error: ApiError) -> ApiError {
         let error = error.of_answer(&self.id);
         let problem = error.problem();
-        tracing::error!(answer = self.id, fault = error.fault().unwrap_or(&problem.detail), "no answer");
+        match error.fault() {
+            Some(fault) => tracing::error!(answer = self.id, fault, "no answer"),
+            None => tracing::warn!(answer = self.id, problem.detail, "no answer"),
+        }
         app.keep_failure(&self.id, question, &problem, &self.log).await;
         error
     }

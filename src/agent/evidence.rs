@@ -60,19 +60,35 @@ impl Vectors {
     /// # Errors
     /// When the model fails.
     pub async fn of(&self, texts: Vec<String>) -> Result<Option<Vec<Vec<f32>>>, IndexError> {
-        let Some(embedder) = self.0.clone() else { return Ok(None) };
-        let run = move || embedder.embed_passages(&texts).map(Some);
-        tokio::task::spawn_blocking(run)
-            .await
-            .unwrap_or_else(|stopped| Err(IndexError::Embedding { reason: stopped.to_string() }))
+        self.run(move |embedder| embedder.embed_passages(&texts)).await
     }
 
-    /// The vector of one text; nothing without a model.
+    /// The vector of one text that is, or speaks like, a passage; nothing without a model.
     ///
     /// # Errors
     /// When the model fails.
     pub async fn of_one(&self, text: &str) -> Result<Option<Vec<f32>>, IndexError> {
         Ok(self.of(vec![text.to_owned()]).await?.and_then(|mut vectors| vectors.pop()))
+    }
+
+    /// The vector of a question, which some models embed in another way than what answers it; nothing without a
+    /// model.
+    ///
+    /// # Errors
+    /// When the model fails.
+    pub async fn of_query(&self, text: &str) -> Result<Option<Vec<f32>>, IndexError> {
+        let text = text.to_owned();
+        self.run(move |embedder| embedder.embed_query(&text)).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Embedder) -> Result<T, IndexError> + Send + 'static,
+    ) -> Result<Option<T>, IndexError> {
+        let Some(embedder) = self.0.clone() else { return Ok(None) };
+        tokio::task::spawn_blocking(move || work(embedder.as_ref()).map(Some))
+            .await
+            .unwrap_or_else(|stopped| Err(IndexError::Embedding { reason: stopped.to_string() }))
     }
 }
 
@@ -118,4 +134,37 @@ fn split(hit: &SearchHit) -> Vec<Sentence> {
             Sentence { start: passage.start + start, end: passage.start + end, text, vector: None, stems }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use index::ModelInfo;
+
+    use super::*;
+
+    /// Embeds passages and queries each in its own way, as models with a prefix do.
+    struct TwoWays(ModelInfo);
+
+    impl Embedder for TwoWays {
+        fn model(&self) -> &ModelInfo {
+            &self.0
+        }
+
+        fn embed_passages(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, IndexError> {
+            Ok(texts.iter().map(|_| vec![1.0, 0.0]).collect())
+        }
+
+        fn embed_query(&self, _text: &str) -> Result<Vec<f32>, IndexError> {
+            Ok(vec![0.0, 1.0])
+        }
+    }
+
+    #[tokio::test]
+    async fn a_question_is_embedded_as_a_query_and_a_sentence_as_a_passage() {
+        let model = ModelInfo { name: "two ways".into(), dimension: 2, max_tokens: 8 };
+        let vectors = Vectors::new(Some(Arc::new(TwoWays(model))));
+        assert_eq!(vectors.of_query("q").await.unwrap(), Some(vec![0.0, 1.0]));
+        assert_eq!(vectors.of_one("s").await.unwrap(), Some(vec![1.0, 0.0]));
+        assert_eq!(Vectors::default().of_query("q").await.unwrap(), None);
+    }
 }

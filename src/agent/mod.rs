@@ -7,11 +7,13 @@ pub mod answer;
 pub mod draft;
 pub mod event;
 pub mod evidence;
+mod notice;
 pub mod quote;
 pub mod sentence;
 pub mod support;
 pub mod verify;
 pub mod words;
+mod write;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,19 +22,16 @@ use std::time::Instant;
 use answer::{AskMode, Circumstances, Question, Route, UsageReport};
 use event::EventLog;
 use evidence::{Evidence, Vectors, gather};
-use futures::StreamExt;
 use index::{Mode, SearchQuery};
 use serde_json::json;
-use verify::{Answer, Verdict, Verifier};
+use verify::{Answer, Verifier};
 
 use crate::clock::Clock;
 use crate::library::{Library, LibraryError};
-use crate::llm::{ChatEvent, ChatModel, LlmError, Prices, Usage};
+use crate::llm::{ChatModel, LlmError, Prices};
 
 /// How many passages an answer may draw from.
 const EVIDENCE: usize = 10;
-/// What a quoting answer begins with.
-const QUOTING: &str = "No language model wrote this: these are the papers' own sentences.";
 
 /// Why there is neither an answer nor an abstention.
 #[derive(Debug, thiserror::Error)]
@@ -119,7 +118,8 @@ impl Agent {
     /// stores it first.
     ///
     /// # Errors
-    /// See [`AgentError`]. A provider that is down or overloaded is no error: then the answer is quoted, and says so.
+    /// See [`AgentError`]. A provider that is down, overloaded or breaks off is no error: then the answer is quoted, or
+    /// is what had passed until then, and says so.
     pub async fn answer(&self, id: &str, question: &Question, log: &EventLog) -> Result<Answer, AgentError> {
         let began = Instant::now();
         let mut timings = BTreeMap::new();
@@ -133,17 +133,22 @@ impl Agent {
         let written = self.write(&retrieved, log).await?;
         timings.insert("write".to_owned(), milliseconds(writing));
         timings.insert("total".to_owned(), milliseconds(began));
-        log.add("usage", &written.usage);
+        let usage = written.usage;
         let circumstances = Circumstances {
             id: id.to_owned(),
             question: question.text().to_owned(),
             route: written.route,
-            usage: written.usage,
+            usage,
             model: written.model,
             timings_ms: timings,
             notice: written.notice,
         };
-        Ok(written.verifier.finish(circumstances, &[question.text().to_owned()]))
+        let answer = written.verifier.finish(circumstances, &[question.text().to_owned()]);
+        if answer.claims().is_empty() {
+            log.add("token", &json!({"text": answer.text()}));
+        }
+        log.add("usage", &usage);
+        Ok(answer)
     }
 
     fn route<'q>(&self, question: &'q Question) -> Result<Routed<'q>, AgentError> {
@@ -183,132 +188,6 @@ impl Agent {
         log.add("evidence", &told);
         Ok(Retrieved { routed, evidence, notice: found.notice })
     }
-
-    async fn write<'r>(&self, retrieved: &'r Retrieved<'_>, log: &EventLog) -> Result<Written<'r>, AgentError> {
-        let Some(model) = retrieved.routed.writer.as_ref().filter(|_| !retrieved.evidence.is_empty()) else {
-            return self.quote(retrieved, QUOTING, retrieved.notice.clone(), log).await;
-        };
-        if let Some(notice) = self.over_budget(model.as_ref(), retrieved) {
-            return self.quote(retrieved, QUOTING, Some(notice), log).await;
-        }
-        match self.draft(model.as_ref(), retrieved, log).await {
-            Err(AgentError::Model(fault)) if fault.worth_another_provider() && !needs_the_operator(&fault) => {
-                tracing::warn!(fault = fault.kind(), "the model did not answer; quoting instead");
-                let notice = format!("The model did not answer ({fault}), so the answer is quoted.");
-                let opening = format!("The language model could not be asked just now. {QUOTING}");
-                self.quote(retrieved, &opening, Some(notice), log).await
-            }
-            other => other,
-        }
-    }
-
-    /// Why the question's budget does not allow to ask the model, reckoned with the longest draft that it may
-    /// write; none when it does.
-    fn over_budget(&self, model: &dyn ChatModel, retrieved: &Retrieved<'_>) -> Option<String> {
-        let routed = &retrieved.routed;
-        let budget = routed.question.budget_usd()?;
-        let request = self.request(retrieved);
-        let prompt_tokens = request.messages.iter().map(|m| self.prices.estimated_tokens(&m.content)).sum();
-        let completion_tokens = u64::from(self.max_output_tokens);
-        let most = Usage { prompt_tokens, completion_tokens, ..Usage::default() };
-        match self.prices.cost_usd(model.model(), &most, self.clock.now()) {
-            Some(cost) if cost <= budget => None,
-            Some(cost) => Some(format!(
-                "An answer by {} may cost ${cost:.4}, over the budget of ${budget}; this one is quoted.",
-                model.model()
-            )),
-            None => Some(format!(
-                "The price of {} is not known, so a budget cannot be kept; this answer is quoted.",
-                model.model()
-            )),
-        }
-    }
-
-    fn request(&self, retrieved: &Retrieved<'_>) -> crate::llm::ChatRequest {
-        let thinking = retrieved.routed.route == Route::Reason;
-        draft::request(retrieved.routed.question.text(), &retrieved.evidence, thinking, self.max_output_tokens)
-    }
-
-    async fn quote<'r>(
-        &self,
-        retrieved: &'r Retrieved<'_>,
-        opening: &str,
-        notice: Option<String>,
-        log: &EventLog,
-    ) -> Result<Written<'r>, AgentError> {
-        let question = retrieved.routed.question.text();
-        let vector = self.vectors.of_one(question).await?;
-        let mut verifier = Verifier::new(&retrieved.evidence, opening);
-        for chosen in quote::choose(question, vector.as_deref(), &retrieved.evidence) {
-            if let Some(claim) = verifier.quote(chosen.n, chosen.start, chosen.end) {
-                log.add("token", &json!({"text": claim.text}));
-                log.add("claim", &claim);
-            }
-        }
-        let usage = UsageReport { cost_usd: Some(0.0), baseline_cost_usd: Some(0.0), ..UsageReport::default() };
-        Ok(Written { verifier, usage, model: "quote".to_owned(), route: Route::Quote, notice })
-    }
-
-    /// A model's draft, each sentence checked as soon as it is complete: nothing unchecked leaves.
-    async fn draft<'r>(
-        &self,
-        model: &dyn ChatModel,
-        retrieved: &'r Retrieved<'_>,
-        log: &EventLog,
-    ) -> Result<Written<'r>, AgentError> {
-        let routed = &retrieved.routed;
-        let mut stream = model.stream(&self.request(retrieved)).await?;
-        let mut verifier = Verifier::new(&retrieved.evidence, "");
-        let mut sentences = draft::Sentences::default();
-        let mut usage = None;
-        while let Some(event) = stream.next().await {
-            match event? {
-                ChatEvent::Text(piece) => {
-                    for sentence in sentences.push(&piece) {
-                        self.check(&mut verifier, &sentence, log).await?;
-                    }
-                }
-                ChatEvent::Reasoning(_) => {}
-                ChatEvent::Finish { usage: told, .. } => usage = told,
-            }
-        }
-        for sentence in sentences.finish() {
-            self.check(&mut verifier, &sentence, log).await?;
-        }
-        let usage = self.cost(model.model(), usage.as_ref());
-        let model = model.model().to_owned();
-        Ok(Written { verifier, usage, model, route: routed.route, notice: retrieved.notice.clone() })
-    }
-
-    async fn check(&self, verifier: &mut Verifier<'_>, sentence: &str, log: &EventLog) -> Result<(), AgentError> {
-        if sentence.trim().is_empty() || draft::says_no_answer(sentence) {
-            return Ok(());
-        }
-        match verifier.check(sentence, &self.vectors).await? {
-            Verdict::Passed(claim) => {
-                log.add("token", &json!({"text": claim.text}));
-                log.add("claim", &claim);
-            }
-            Verdict::Removed(removed) => log.add("removed", &removed),
-        }
-        Ok(())
-    }
-
-    fn cost(&self, model: &str, usage: Option<&Usage>) -> UsageReport {
-        let Some(usage) = usage else { return UsageReport::default() };
-        UsageReport {
-            prompt_tokens: usage.prompt_tokens,
-            cache_hit_tokens: usage.cache_hit_tokens,
-            completion_tokens: usage.completion_tokens,
-            cost_usd: self.prices.cost_usd(model, usage, self.clock.now()),
-            baseline_cost_usd: Some(self.prices.baseline_cost_usd(usage)),
-        }
-    }
-}
-
-/// A fault that stays until somebody changes a key or pays: to be told, not to be papered over.
-fn needs_the_operator(fault: &LlmError) -> bool {
-    matches!(fault, LlmError::Unauthorized { .. } | LlmError::OutOfCredit { .. })
 }
 
 fn milliseconds(since: Instant) -> f64 {

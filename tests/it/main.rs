@@ -10,6 +10,7 @@ mod architecture;
 mod bad_input;
 mod cli;
 mod index;
+mod drafts;
 mod model;
 mod provider;
 mod runs;

@@ -2,16 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::provider::{QUESTION, TRUE, home_with, provider, streamed};
+use crate::provider::{QUESTION, TRUE, home_with, offered_number, provider, streamed};
 use crate::support::{Home, events};
-
-/// The number under which the Transformer paper is offered, from the prompt itself.
-fn offered_number(home: &Home) -> usize {
-    let answer = home.run(&["--json", "search", QUESTION, "-k", "10"]).exited(0).json();
-    let titles: Vec<&str> =
-        answer["hits"].as_array().unwrap().iter().map(|hit| hit["paper"]["title"].as_str().unwrap()).collect();
-    1 + titles.iter().position(|title| *title == "Attention Is All You Need").unwrap()
-}
 
 #[test]
 fn a_draft_is_checked_sentence_by_sentence_and_only_what_holds_leaves() {
@@ -88,24 +80,6 @@ fn a_refused_key_is_told_to_the_operator_and_never_printed() {
         server.post("/v1/answers", &json!({"question": QUESTION, "mode": "quote"})).json()["status"],
         "answered"
     );
-}
-
-#[test]
-fn a_provider_that_is_down_is_stood_in_for_by_quoting_and_the_answer_says_so() {
-    let provider = provider(503, "application/json", "{\"error\": {\"message\": \"Service overloaded\"}}");
-    let answer = home_with(&provider).run(&["--json", "ask", QUESTION]).exited(0).json();
-    assert_eq!((&answer["route"], &answer["model"]), (&"quote".into(), &"quote".into()));
-    assert!(answer["notice"].as_str().unwrap().contains("overloaded"), "{answer}");
-    assert!(answer["text"].as_str().unwrap().starts_with("The language model could not be asked just now."));
-}
-
-#[test]
-fn a_body_that_is_no_answer_is_named_and_stood_in_for_by_quoting() {
-    let provider = provider(200, "text/html", "<html><body>captive portal</body></html>");
-    let answer = home_with(&provider).run(&["--json", "ask", QUESTION]).exited(0).json();
-    assert_eq!(answer["model"], "quote");
-    let notice = answer["notice"].as_str().unwrap();
-    assert!(notice.contains("deepseek") && notice.contains("HTML"), "{notice}");
 }
 
 #[test]

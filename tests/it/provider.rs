@@ -21,7 +21,7 @@ pub const TRUE: &str = "The large Transformer model reached 28.4 BLEU on WMT 201
 #[derive(Clone)]
 struct Script {
     status: u16,
-    body: String,
+    body: Arc<Mutex<String>>,
     kind: &'static str,
     gate: Arc<Semaphore>,
     asked: Arc<Mutex<Vec<(HeaderMap, Value)>>>,
@@ -30,11 +30,17 @@ struct Script {
 pub struct Provider {
     pub address: String,
     pub asked: Arc<Mutex<Vec<(HeaderMap, Value)>>>,
+    body: Arc<Mutex<String>>,
     gate: Arc<Semaphore>,
     _runtime: tokio::runtime::Runtime,
 }
 
 impl Provider {
+    /// What it says from now on.
+    pub fn says(&self, body: String) {
+        *self.body.lock().unwrap() = body;
+    }
+
     /// Lets a provider that is [`held`] answer from now on.
     pub fn release(&self) {
         self.gate.close();
@@ -46,7 +52,7 @@ async fn answer(State(script): State<Script>, headers: HeaderMap, body: String) 
     // Nobody adds a permit: it waits until the gate is closed for good, which lets everybody go.
     let _ = script.gate.acquire().await;
     let status = StatusCode::from_u16(script.status).unwrap();
-    (status, [("content-type", script.kind)], Body::from(script.body)).into_response()
+    (status, [("content-type", script.kind)], Body::from(script.body.lock().unwrap().clone())).into_response()
 }
 
 pub fn provider(status: u16, kind: &'static str, body: impl Into<String>) -> Provider {
@@ -62,13 +68,14 @@ pub fn held(body: impl Into<String>) -> Provider {
 
 fn waiting(status: u16, kind: &'static str, body: String) -> Provider {
     let (asked, gate) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Semaphore::new(0)));
-    let script = Script { status, body, kind, gate: gate.clone(), asked: asked.clone() };
+    let body = Arc::new(Mutex::new(body));
+    let script = Script { status, body: body.clone(), kind, gate: gate.clone(), asked: asked.clone() };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let router = Router::new().route("/chat/completions", post(answer)).with_state(script);
     runtime.spawn(async move { axum::serve(listener, router).await });
-    Provider { address, asked, gate, _runtime: runtime }
+    Provider { address, asked, body, gate, _runtime: runtime }
 }
 
 /// A stream of these pieces, in DeepSeek's format, with a keep-alive and the usage at the end.
@@ -101,4 +108,12 @@ pub fn home_with(provider: &Provider) -> Home {
         .set("DEEPSEEK_API_KEY", "sk-planted-key-0123456789")
         .set("LECTERN__LLM__DEEPSEEK__BASE_URL", provider.address.clone())
         .set("LECTERN__LLM__MAX_RETRIES", "0")
+}
+
+/// The number under which the Transformer paper is offered, from the prompt itself.
+pub fn offered_number(home: &Home) -> usize {
+    let answer = home.run(&["--json", "search", QUESTION, "-k", "10"]).exited(0).json();
+    let titles: Vec<&str> =
+        answer["hits"].as_array().unwrap().iter().map(|hit| hit["paper"]["title"].as_str().unwrap()).collect();
+    1 + titles.iter().position(|title| *title == "Attention Is All You Need").unwrap()
 }

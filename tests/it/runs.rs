@@ -35,10 +35,10 @@ fn who_follows_from_the_last_event_or_beyond_is_let_go_when_the_run_ends() {
     };
     let (near, beyond) = (follow("5"), follow("1000"));
     provider.release();
-    let seen = asked.to_the_end();
+    let seen = asked.rest();
     assert_eq!(seen.last().unwrap().1, "answer");
-    assert_eq!(near.to_the_end(), seen[5..]);
-    assert_eq!(beyond.to_the_end(), []);
+    assert_eq!(near.rest(), seen[5..]);
+    assert_eq!(beyond.rest(), []);
     assert_eq!(replayed(&server, &id, 1000), []);
 }
 
@@ -84,7 +84,7 @@ fn a_run_that_a_stop_cuts_off_ends_with_an_error_and_is_kept_as_failed() {
     let mut asked = server.ask(QUESTION);
     let id = id_of(&mut asked);
     assert_eq!(server.stop(), 0);
-    let seen = asked.to_the_end();
+    let seen = asked.rest();
     let (_, kind, problem) = seen.last().unwrap();
     assert_eq!((kind.as_str(), &problem["status"]), ("error", &503.into()));
     let server = home.serve();

@@ -218,7 +218,7 @@ pub struct Following {
 impl Following {
     /// The events up to the first one of this kind.
     pub fn until(&mut self, kind: &str) -> Vec<(u64, String, Value)> {
-        let whole = |seen: &str| seen.rfind("\n\n").map(|end| events(&seen[..end])).unwrap_or_default();
+        let whole = |seen: &str| seen.rsplit_once("\n\n").map(|(whole, _)| events(whole)).unwrap_or_default();
         while !whole(&self.seen).iter().any(|(_, found, _)| found == kind) {
             let chunk = self.runtime.block_on(self.response.chunk()).unwrap();
             let chunk = chunk.unwrap_or_else(|| panic!("ended without {kind}: {}", self.seen));
@@ -228,7 +228,7 @@ impl Following {
     }
 
     /// All events, when the stream has ended.
-    pub fn to_the_end(mut self) -> Vec<(u64, String, Value)> {
+    pub fn rest(mut self) -> Vec<(u64, String, Value)> {
         while let Some(chunk) = self.runtime.block_on(self.response.chunk()).unwrap() {
             self.seen.push_str(std::str::from_utf8(&chunk).unwrap());
         }

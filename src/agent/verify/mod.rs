@@ -177,6 +177,19 @@ impl<'e> Verifier<'e> {
         Verdict::Removed(removed)
     }
 
+    /// What the last claim to pass has added to the text, with what stands before it.
+    #[must_use]
+    pub fn newest_text(&self) -> String {
+        let mut ends = self.claims.iter().rev().map(|claim| claim.end);
+        let end = ends.next().unwrap_or_default();
+        slice(&self.text, ends.next().unwrap_or_default(), end)
+    }
+
+    /// Counts what was taken out of a draft that is given up among what was taken out here.
+    pub fn take_over_removed(&mut self, draft: Self) {
+        self.removed.extend(draft.removed);
+    }
+
     /// Whether anything has passed.
     #[must_use]
     pub fn has_claims(&self) -> bool {

@@ -115,9 +115,10 @@ async fn a_pruned_log_forgets_nothing_and_later_writes_count() {
         store.upsert(scattered_points(batch * 20..batch * 20 + 20, suite::DIMENSION)).await.unwrap();
     }
     let log_files = || std::fs::read_dir(dir.path().join("wal")).unwrap().count();
+    // How many exactly depends on a thread of the log that makes files ahead of their use.
     let before = log_files();
     store.optimize().await.unwrap();
-    assert!(before >= 8 && log_files() <= 5, "{before} files, then {}", log_files());
+    assert!(before > 5 && log_files() <= 5, "{before} files, then {}", log_files());
     assert_eq!(store.count().await.unwrap(), 800);
     store.upsert(vec![VectorPoint { vector: scattered(1000, suite::DIMENSION), ..point(3) }]).await.unwrap();
     store.flush().await.unwrap();

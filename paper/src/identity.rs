@@ -24,8 +24,8 @@ pub fn identity_keys(paper: &Paper) -> Vec<String> {
 }
 
 /// The key of one source's record of a paper, under which a later record of the same source replaces
-/// it: arXiv's id, Semantic Scholar's id, the user's own id; else the strongest of the others; else,
-/// for a record without any identifier, a digest of its text.
+/// it: arXiv's id, Semantic Scholar's id, the user's own id with the title; else the strongest of the
+/// others; else, for a record without any identifier, a digest of its text.
 #[must_use]
 pub fn record_key(paper: &Paper) -> String {
     let keys = identity_keys(paper);
@@ -34,8 +34,13 @@ pub fn record_key(paper: &Paper) -> String {
         Some(SourceName::SemanticScholar) => "s2:",
         Some(SourceName::Import) | None => "local:",
     };
-    let native = keys.iter().find(|key| key.starts_with(own)).or_else(|| keys.first()).cloned();
-    native.unwrap_or_else(|| {
+    let native = keys.iter().find(|key| key.starts_with(own)).or_else(|| keys.first());
+    // Every file numbers its lines for itself: the title tells line 1 of one file from line 1 of another.
+    let told_apart = |key: &String| match key.starts_with("local:") {
+        true => format!("{key}:{}", own_title(paper)),
+        false => key.clone(),
+    };
+    native.map(told_apart).unwrap_or_else(|| {
         let authors: Vec<&str> = paper.authors.iter().map(|author| author.name.as_str()).collect();
         let text = format!("{:?}", (&paper.title, paper.year, authors, &paper.abstract_text));
         format!("text:{}", uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, text.as_bytes()))
@@ -57,6 +62,17 @@ pub fn title_key(title: &str) -> String {
         }
     }
     fold(&kept)
+}
+
+/// The [`title_key`], or the title as it stands where it has no letters or digits outside formulas.
+fn own_title(paper: &Paper) -> String {
+    Some(title_key(&paper.title)).filter(|key| !key.is_empty()).unwrap_or_else(|| paper.title.clone())
+}
+
+/// Whether two papers have one title, written in whatever way.
+#[must_use]
+pub fn same_title(a: &Paper, b: &Paper) -> bool {
+    own_title(a) == own_title(b)
 }
 
 /// Lower case letters and digits only, accents taken off (NFKD).
@@ -94,10 +110,12 @@ pub fn same_work(a: &Paper, b: &Paper) -> bool {
 #[must_use]
 pub fn same_publication(a: &Paper, b: &Paper) -> bool {
     let own_ids_differ = matches!((&a.ids.local, &b.ids.local), (Some(a), Some(b)) if a != b);
-    !ids_conflict(a, b) && (!own_ids_differ || title_key(&a.title) == title_key(&b.title))
+    !ids_conflict(a, b) && (!own_ids_differ || same_title(a, b))
 }
 
-fn share_a_surname(a: &Paper, b: &Paper) -> bool {
+/// Whether two records have an author's surname in common.
+#[must_use]
+pub fn share_a_surname(a: &Paper, b: &Paper) -> bool {
     let known: std::collections::HashSet<String> = a.authors.iter().map(|author| surname(&author.name)).collect();
     b.authors.iter().map(|author| surname(&author.name)).any(|name| !name.is_empty() && known.contains(&name))
 }
@@ -114,6 +132,7 @@ pub fn ids_conflict(a: &Paper, b: &Paper) -> bool {
         || differ(a.ids.arxiv.as_ref(), b.ids.arxiv.as_ref())
         || differ(a.ids.semantic_scholar.as_ref(), b.ids.semantic_scholar.as_ref())
         || differ(a.ids.corpus_id.as_ref(), b.ids.corpus_id.as_ref())
+        || differ(a.ids.pmid.as_ref(), b.ids.pmid.as_ref())
 }
 
 #[cfg(test)]
@@ -155,6 +174,8 @@ mod tests {
         assert!(!same_work(&a, &b));
         b.ids.doi = Some("10.48550/arXiv.1512.03385".parse().unwrap());
         assert!(same_work(&a, &b), "a preprint's DOI is no conflict");
+        (a.ids.pmid, b.ids.pmid) = (Some("12".parse().unwrap()), Some("13".parse().unwrap()));
+        assert!(!same_work(&a, &b));
     }
 
     #[test]
@@ -180,6 +201,20 @@ mod tests {
         assert_eq!(record_key(&scholar), "arxiv:1512.03385");
         scholar.ids.semantic_scholar = Some("204e3073870fae3d05bcbc2f6a8e263d9b72e776".parse().unwrap());
         assert_eq!(record_key(&scholar), "s2:204e3073870fae3d05bcbc2f6a8e263d9b72e776");
+    }
+
+    #[test]
+    fn an_id_of_the_users_own_is_a_record_of_its_own_with_each_title() {
+        let numbered = |title: &str| {
+            let mut paper = paper(title, 2015, "A");
+            paper.ids.local = Some("1".into());
+            paper
+        };
+        assert_eq!(record_key(&numbered("Deep Learning")), "local:1:deeplearning");
+        assert_eq!(record_key(&numbered("Deep learning.")), "local:1:deeplearning");
+        assert_eq!(record_key(&numbered("$\\alpha$")), "local:1:$\\alpha$");
+        assert!(!same_title(&numbered("$\\alpha$"), &numbered("$\\beta$")));
+        assert_eq!(identity_keys(&numbered("Deep Learning")), ["local:1"], "it is found by the number alone");
     }
 
     #[test]

@@ -149,7 +149,10 @@ impl IntoResponse for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        Self::internal(error.to_string())
+        match error {
+            StoreError::Ambiguous { .. } => Self::new(StatusCode::CONFLICT, "ambiguous-id", error.to_string()),
+            _ => Self::internal(error.to_string()),
+        }
     }
 }
 

@@ -38,6 +38,10 @@ pub enum Command {
         source: SyncSource,
     },
     /// Take in a file of JSON lines, plain or gzip: title, abstract, authors, year, venue, doi, arxiv_id, url, id
+    ///
+    /// A line replaces the one of the same id and title that was read before, so importing a file again changes
+    /// nothing. A line whose title was corrected is taken for another paper, unless its doi or arxiv_id tells
+    /// that it is the same.
     Import {
         /// The file
         file: PathBuf,

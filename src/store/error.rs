@@ -1,5 +1,7 @@
 use std::path::{Path, PathBuf};
 
+use paper::PaperId;
+
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -30,9 +32,25 @@ pub enum StoreError {
         /// Why.
         source: serde_json::Error,
     },
+    /// Several papers have the identifier.
+    #[error("{}", several(key, papers))]
+    Ambiguous {
+        /// The identifier.
+        key: String,
+        /// Their ids and titles.
+        papers: Vec<(PaperId, String)>,
+    },
     /// Any other failure of the database.
     #[error("the library database failed: {0}")]
     Database(sqlx::Error),
+}
+
+fn several(key: &str, papers: &[(PaperId, String)]) -> String {
+    const MOST: usize = 10;
+    let named: Vec<String> = papers.iter().take(MOST).map(|(id, title)| format!("{id} (“{title}”)")).collect();
+    let more = papers.len().saturating_sub(MOST);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{} papers have the id `{key}`; name one by its own id: {}{more}", papers.len(), named.join(", "))
 }
 
 /// SQLite's primary result codes, <https://www.sqlite.org/rescode.html>.

@@ -6,6 +6,7 @@
 mod answers;
 mod cursors;
 mod error;
+mod owners;
 mod papers;
 #[cfg(test)]
 mod tests;

@@ -31,39 +31,50 @@ pub struct StoreCounts {
 }
 
 impl Store {
-    /// The library's id of what a person named; follows papers that became part of others.
+    /// The paper that a person named; an id of a paper that became part of another leads to that.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn resolve(&self, reference: &PaperRef) -> Result<Option<PaperId>, StoreError> {
-        let id: Option<String> = match (reference, reference.identity_key()) {
-            (PaperRef::Library(id), _) => Some(id.to_string()),
-            (_, Some(key)) => {
-                let row = sqlx::query_scalar("SELECT paper_id FROM identities WHERE identity_key = ?").bind(key);
-                row.fetch_optional(&self.pool).await?
-            }
-            (_, None) => None,
+    /// [`StoreError::Ambiguous`] when several papers have the identifier; else when the database fails.
+    pub async fn paper(&self, reference: &PaperRef) -> Result<Option<Paper>, StoreError> {
+        let mut named = match (reference, reference.identity_key()) {
+            (_, Some(key)) => self.papers_of_key(&key).await?,
+            (PaperRef::Library(id), None) => self.papers(&[self.whole(*id).await?]).await?.into_values().collect(),
+            (_, None) => Vec::new(),
         };
-        let Some(mut id) = id else { return Ok(None) };
-        // A chain is as long as the number of merges; each step goes to an older paper, so it ends.
-        while let Some(row) =
-            sqlx::query("SELECT merged_into FROM papers WHERE id = ?").bind(&id).fetch_optional(&self.pool).await?
-        {
-            match row.get::<Option<String>, _>(0) {
-                Some(next) => id = next,
-                None => return Ok(id.parse().ok()),
-            }
+        if named.len() > 1 {
+            let key = reference.identity_key().unwrap_or_default();
+            let papers = named.into_iter().filter_map(|paper| paper.id.map(|id| (id, paper.title))).collect();
+            return Err(StoreError::Ambiguous { key, papers });
         }
-        Ok(None)
+        Ok(named.pop())
     }
 
-    /// One paper.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn paper(&self, reference: &PaperRef) -> Result<Option<Paper>, StoreError> {
-        let Some(id) = self.resolve(reference).await? else { return Ok(None) };
-        Ok(self.papers(&[id]).await?.remove(&id))
+    /// The papers that have an identifier, the oldest first.
+    async fn papers_of_key(&self, key: &str) -> Result<Vec<Paper>, StoreError> {
+        let rows: Vec<String> = sqlx::query_scalar(
+            "SELECT p.paper FROM identities i JOIN papers p ON p.id = i.paper_id \
+             WHERE i.identity_key = ? AND p.merged_into IS NULL ORDER BY p.rowid",
+        )
+        .bind(key)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(|row| read_paper(row)).collect()
+    }
+
+    /// The paper that `id` has become part of, or `id` itself.
+    async fn whole(&self, id: PaperId) -> Result<PaperId, StoreError> {
+        let mut id = id;
+        // A chain is as long as the number of merges; each step goes to an older paper, so it ends.
+        loop {
+            let next: Option<Option<String>> = sqlx::query_scalar("SELECT merged_into FROM papers WHERE id = ?")
+                .bind(id.to_string())
+                .fetch_optional(&self.pool)
+                .await?;
+            match next.flatten().and_then(|next| next.parse().ok()) {
+                Some(next) => id = next,
+                None => return Ok(id),
+            }
+        }
     }
 
     /// Several papers by the library's ids; what is not there is left out.

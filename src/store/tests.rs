@@ -3,17 +3,17 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn at(seconds: i64) -> jiff::Timestamp {
+pub(super) fn at(seconds: i64) -> jiff::Timestamp {
     jiff::Timestamp::from_second(seconds).unwrap()
 }
 
-async fn store() -> (tempfile::TempDir, Store) {
+pub(super) async fn store() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("library.db")).await.unwrap();
     (folder, store)
 }
 
-fn arxiv(id: &str, version: u16, title: &str) -> Paper {
+pub(super) fn arxiv(id: &str, version: u16, title: &str) -> Paper {
     let mut paper = Paper::new(title, SourceName::Arxiv, at(10));
     paper.abstract_text = Some(format!("Abstract of version {version}."));
     paper.ids.arxiv = Some(id.parse().unwrap());
@@ -23,7 +23,7 @@ fn arxiv(id: &str, version: u16, title: &str) -> Paper {
     paper
 }
 
-fn scholar(corpus: u64, title: &str) -> Paper {
+pub(super) fn scholar(corpus: u64, title: &str) -> Paper {
     let mut paper = Paper::new(title, SourceName::SemanticScholar, at(20));
     paper.ids.corpus_id = Some(CorpusId(corpus));
     paper.venue = Some("NeurIPS".into());
@@ -32,11 +32,11 @@ fn scholar(corpus: u64, title: &str) -> Paper {
     paper
 }
 
-fn counts(added: u64, updated: u64, unchanged: u64) -> UpsertCounts {
+pub(super) fn counts(added: u64, updated: u64, unchanged: u64) -> UpsertCounts {
     UpsertCounts { added, updated, unchanged }
 }
 
-fn reference(text: &str) -> PaperRef {
+pub(super) fn reference(text: &str) -> PaperRef {
     text.parse().unwrap()
 }
 
@@ -48,7 +48,9 @@ async fn a_record_is_added_then_unchanged_then_updated_by_a_newer_version() {
     let mut again = first.clone();
     again.sources[0].seen = at(99);
     assert_eq!(store.upsert(&[again]).await.unwrap(), counts(0, 0, 1));
-    assert_eq!(store.revision().await.unwrap(), 1);
+    assert_eq!(store.revision().await.unwrap(), 1, "nothing to index");
+    let seen = |paper: Option<Paper>| paper.unwrap().sources[0].seen;
+    assert_eq!(seen(store.paper(&reference("arXiv:1706.03762")).await.unwrap()), at(99));
     assert_eq!(store.upsert(&[arxiv("1706.03762", 2, "Attention!")]).await.unwrap(), counts(0, 1, 0));
     assert_eq!(store.upsert(&[first]).await.unwrap(), counts(0, 0, 1), "an older version changes nothing");
     let paper = store.paper(&reference("arXiv:1706.03762")).await.unwrap().unwrap();
@@ -123,8 +125,11 @@ async fn chapters_that_share_the_doi_of_their_book_stay_apart_and_each_is_found(
     assert_eq!(store.upsert(&chapters).await.unwrap(), counts(0, 0, 3));
     let found = store.paper(&reference("local:b")).await.unwrap().unwrap();
     assert_eq!(found.title, "Temporal Saliency");
-    let by_doi = store.paper(&reference("10.1007/978-3-031-19836-6")).await.unwrap().unwrap();
-    assert_eq!(by_doi.title, "A Sliding Window Scheme", "the first that had it");
+    let error = store.paper(&reference("10.1007/978-3-031-19836-6")).await.unwrap_err();
+    let StoreError::Ambiguous { key, papers } = error else { panic!("{error:?}") };
+    let titles: Vec<&str> = papers.iter().map(|(_, title)| title.as_str()).collect();
+    assert_eq!(key, "doi:10.1007/978-3-031-19836-6");
+    assert_eq!(titles, ["A Sliding Window Scheme", "Temporal Saliency", "Masked Siamese"]);
 }
 
 #[tokio::test]

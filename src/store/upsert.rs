@@ -1,9 +1,6 @@
-use paper::{
-    Paper, PaperId, identity_keys, ids_conflict, likeness_key, merge, newer_of_same_record, record_key,
-    same_publication, same_work,
-};
+use paper::{Paper, PaperId, identity_keys, likeness_key, merge, newer_of_same_record, record_key};
 use serde::Serialize;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::papers::read_paper;
 use super::{Store, StoreError};
@@ -49,8 +46,8 @@ impl Store {
 }
 
 /// One transaction's work.
-struct TakingIn<'c> {
-    connection: &'c mut SqliteConnection,
+pub(super) struct TakingIn<'c> {
+    pub(super) connection: &'c mut SqliteConnection,
     revision: i64,
 }
 
@@ -61,11 +58,12 @@ impl TakingIn<'_> {
         if keys.is_empty() {
             keys.push(key.clone());
         }
-        let owners = self.owners(&keys, record).await?;
-        let mut records = self.records_of(&owners).await?;
+        let owners = self.owners(&key, record).await?;
         let same_record = |known: &Paper| known.source() == record.source() && record_key(known) == key;
-        let before = records.iter().position(same_record).map(|place| records.swap_remove(place));
-        let kept = before.as_ref().map_or(record, |before| newer_of_same_record(before, record)).clone();
+        let (earlier, mut records): (Vec<Paper>, Vec<Paper>) =
+            self.records_of(&owners).await?.into_iter().partition(same_record);
+        let before = earlier.iter().reduce(newer_of_same_record);
+        let kept = before.map_or(record, |before| newer_of_same_record(before, record)).clone();
         records.push(kept.clone());
         let Some(mut merged) = merge(&records) else { return Ok(UpsertCounts::default()) };
         let known = match owners.first() {
@@ -74,65 +72,39 @@ impl TakingIn<'_> {
         };
         let id = match owners.first() {
             Some(id) => *id,
-            None => self.new_id(&keys).await?,
+            None => self.new_id(&keys, &key).await?,
         };
         merged.id = Some(id);
-        if !before.is_some_and(|before| says_the_same(&before, &kept)) {
+        self.write_keys(&keys, id).await?;
+        self.write_likeness(record, id).await?;
+        let counts = self.write_merged(id, known.as_ref(), &merged, &owners).await?;
+        if before != Some(&kept) || owners.len() > 1 {
             // Kept even where the merged paper does not show it: it is what the source said.
             self.write_record(&key, id, &kept).await?;
-            self.write_keys(&keys, id).await?;
         }
-        self.write_likeness(record, id).await?;
-        if owners.len() == 1 && known.as_ref().is_some_and(|known| says_the_same(known, &merged)) {
+        Ok(counts)
+    }
+
+    /// Writes the paper where something new was learnt, and makes all its other owners part of it.
+    async fn write_merged(
+        &mut self,
+        id: PaperId,
+        known: Option<&Paper>,
+        merged: &Paper,
+        owners: &[PaperId],
+    ) -> Result<UpsertCounts, StoreError> {
+        if let Some(known) = known.filter(|known| owners.len() == 1 && says_the_same(known, merged)) {
+            if known != merged {
+                self.write_sightings(id, merged).await?;
+            }
             return Ok(UpsertCounts { unchanged: 1, ..UpsertCounts::default() });
         }
-        self.write_paper(id, &merged).await?;
+        self.write_paper(id, merged).await?;
         for part in owners.iter().skip(1) {
             self.merge_into(*part, id).await?;
         }
         let added = u64::from(known.is_none());
         Ok(UpsertCounts { added, updated: 1 - added, unchanged: 0 })
-    }
-
-    /// The papers that the record belongs to, the oldest first: those that share an identifier, and those
-    /// that are the same work by title, year and author.
-    async fn owners(&mut self, keys: &[String], record: &Paper) -> Result<Vec<PaperId>, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new(
-            "SELECT p.rowid, p.paper, i.identity_key FROM identities i JOIN papers p ON p.id = i.paper_id \
-             WHERE p.merged_into IS NULL AND i.identity_key IN (",
-        );
-        let mut listed = query.separated(", ");
-        for key in keys {
-            listed.push_bind(key.clone());
-        }
-        query.push(")");
-        let mut owners: Vec<(i64, Paper)> = Vec::new();
-        for row in query.build().fetch_all(&mut *self.connection).await? {
-            let (place, owner, key): (i64, Paper, String) = (row.get(0), read_paper(row.get(1))?, row.get(2));
-            let of_a_publication = key.starts_with("doi:") || key.starts_with("pmid:");
-            let known = owners.iter().any(|(_, other)| other.id == owner.id);
-            if !known && (!of_a_publication || same_publication(&owner, record)) {
-                owners.push((place, owner));
-            }
-        }
-        let alike = sqlx::query(
-            "SELECT p.rowid, p.paper FROM likenesses l JOIN papers p ON p.id = l.paper_id \
-             WHERE l.likeness = ? AND p.merged_into IS NULL ORDER BY p.rowid",
-        )
-        .bind(likeness_key(record))
-        .fetch_all(&mut *self.connection)
-        .await?;
-        for row in alike {
-            let (place, candidate): (i64, Paper) = (row.get(0), read_paper(row.get(1))?);
-            let known = owners.iter().any(|(_, owner)| owner.id == candidate.id);
-            let fits =
-                same_work(&candidate, record) && owners.iter().all(|(_, owner)| !ids_conflict(&candidate, owner));
-            if !known && fits {
-                owners.push((place, candidate));
-            }
-        }
-        owners.sort_by_key(|(place, _)| *place);
-        Ok(owners.into_iter().filter_map(|(_, owner)| owner.id).collect())
     }
 
     async fn records_of(&mut self, owners: &[PaperId]) -> Result<Vec<Paper>, StoreError> {
@@ -158,9 +130,9 @@ impl TakingIn<'_> {
     }
 
     /// The id that follows from the strongest key; from a weaker one when another paper has it already.
-    async fn new_id(&mut self, keys: &[String]) -> Result<PaperId, StoreError> {
+    async fn new_id(&mut self, keys: &[String], record_key: &str) -> Result<PaperId, StoreError> {
         let numbered = format!("{}#{}", keys.join(" "), self.revision);
-        for key in keys.iter().chain(std::iter::once(&numbered)) {
+        for key in keys.iter().map(String::as_str).chain([record_key, &numbered]) {
             let id = PaperId::derive(key);
             if self.paper(id).await?.is_none() {
                 return Ok(id);
@@ -172,8 +144,8 @@ impl TakingIn<'_> {
     async fn write_record(&mut self, key: &str, id: PaperId, record: &Paper) -> Result<(), StoreError> {
         let source = record.source().map(|source| source.as_str()).unwrap_or_default();
         sqlx::query(
-            "INSERT INTO records (source, record_key, paper_id, record) VALUES (?, ?, ?, ?) ON CONFLICT (source, record_key) \
-             DO UPDATE SET paper_id = excluded.paper_id, record = excluded.record",
+            "INSERT INTO records (source, record_key, paper_id, record) VALUES (?, ?, ?, ?) \
+             ON CONFLICT (source, record_key, paper_id) DO UPDATE SET record = excluded.record",
         )
         .bind(source)
         .bind(key)
@@ -186,15 +158,11 @@ impl TakingIn<'_> {
 
     async fn write_keys(&mut self, keys: &[String], id: PaperId) -> Result<(), StoreError> {
         for key in keys {
-            sqlx::query(
-                // A key that has an owner keeps it: either that is this paper, or it becomes part of this
-                // paper in a moment, or the two were told apart although they share the key.
-                "INSERT INTO identities (identity_key, paper_id) VALUES (?, ?) ON CONFLICT (identity_key) DO NOTHING",
-            )
-            .bind(key)
-            .bind(id.to_string())
-            .execute(&mut *self.connection)
-            .await?;
+            sqlx::query("INSERT INTO identities (identity_key, paper_id) VALUES (?, ?) ON CONFLICT DO NOTHING")
+                .bind(key)
+                .bind(id.to_string())
+                .execute(&mut *self.connection)
+                .await?;
         }
         Ok(())
     }
@@ -223,12 +191,22 @@ impl TakingIn<'_> {
         Ok(())
     }
 
+    /// Writes when the paper was last seen. No new revision: the index holds nothing of it.
+    async fn write_sightings(&mut self, id: PaperId, paper: &Paper) -> Result<(), StoreError> {
+        sqlx::query("UPDATE papers SET paper = ? WHERE id = ?")
+            .bind(to_json(paper)?)
+            .bind(id.to_string())
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(())
+    }
+
     /// `part` turned out to be the same paper as `whole`: everything that points to it points there.
     async fn merge_into(&mut self, part: PaperId, whole: PaperId) -> Result<(), StoreError> {
         self.revision += 1;
         for statement in [
-            "UPDATE records SET paper_id = ? WHERE paper_id = ?",
-            "UPDATE identities SET paper_id = ? WHERE paper_id = ?",
+            "UPDATE OR REPLACE records SET paper_id = ? WHERE paper_id = ?",
+            "UPDATE OR REPLACE identities SET paper_id = ? WHERE paper_id = ?",
             "UPDATE OR REPLACE likenesses SET paper_id = ? WHERE paper_id = ?",
             "UPDATE papers SET merged_into = ? WHERE id = ?",
         ] {

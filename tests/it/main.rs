@@ -11,6 +11,7 @@ mod bad_input;
 mod cli;
 mod drafts;
 mod index;
+mod intake;
 mod model;
 mod provider;
 mod runs;

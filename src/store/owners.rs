@@ -1,0 +1,144 @@
+//! Which papers a record belongs to. Whoever joins wrongly loses a paper, and whoever does not join only shows
+//! one twice: where it is doubtful, papers stay apart.
+
+use paper::{
+    Paper, PaperId, identity_keys, ids_conflict, likeness_key, same_publication, same_title, same_work, share_a_surname,
+};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite};
+
+use super::StoreError;
+use super::papers::read_paper;
+use super::upsert::TakingIn;
+
+/// A paper, and its place in the order of arrival.
+type Placed = (i64, Paper);
+
+impl TakingIn<'_> {
+    /// The papers that the record belongs to, the oldest first: those that share an identifier, that which has
+    /// an earlier state of it, and those that are the same work by title, year and author.
+    pub(super) async fn owners(&mut self, record_key: &str, record: &Paper) -> Result<Vec<PaperId>, StoreError> {
+        let mut owners = self.with_earlier_state(record_key, record).await?;
+        let (strong, shared) = self.with_identifiers(record_key, record).await?;
+        add(&mut owners, strong);
+        let publications = same_publications(without(shared, &owners), record);
+        add(&mut owners, publications);
+        let alike = without(self.alike(record).await?, &owners);
+        let joined = if is_disputed(&alike, &owners, record) { Vec::new() } else { alike };
+        add(&mut owners, joined);
+        owners.sort_by_key(|(place, _)| *place);
+        Ok(owners.into_iter().filter_map(|(_, owner)| owner.id).collect())
+    }
+
+    /// The papers with a record of the same key. A record that names another DOI than its earlier state is one
+    /// of another file that numbers its lines alike.
+    async fn with_earlier_state(&mut self, record_key: &str, record: &Paper) -> Result<Vec<Placed>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT p.rowid, p.paper, r.record FROM records r JOIN papers p ON p.id = r.paper_id \
+             WHERE p.merged_into IS NULL AND r.source = ? AND r.record_key = ?",
+        )
+        .bind(record.source().map(|source| source.as_str()).unwrap_or_default())
+        .bind(record_key)
+        .fetch_all(&mut *self.connection)
+        .await?;
+        let mut found = Vec::new();
+        for row in rows {
+            if !ids_conflict(&read_paper(row.get(2))?, record) {
+                found.push(placed(&row)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The papers that share an identifier which only one work has; and those that share one which several
+    /// works may have.
+    async fn with_identifiers(
+        &mut self,
+        record_key: &str,
+        record: &Paper,
+    ) -> Result<(Vec<Placed>, Vec<Placed>), StoreError> {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "SELECT p.rowid, p.paper, i.identity_key FROM identities i JOIN papers p ON p.id = i.paper_id \
+             WHERE p.merged_into IS NULL AND i.identity_key IN (",
+        );
+        let mut listed = query.separated(", ");
+        listed.push_bind(record_key.to_owned());
+        for key in identity_keys(record) {
+            listed.push_bind(key);
+        }
+        query.push(")");
+        let (mut strong, mut shared) = (Vec::new(), Vec::new());
+        for row in query.build().fetch_all(&mut *self.connection).await? {
+            let (owner, key): (Placed, String) = (placed(&row)?, row.get(2));
+            match key.split(':').next() {
+                Some("doi" | "pmid") => shared.push(owner),
+                Some("local") if !same_title(&owner.1, record) => {}
+                Some("local") => shared.push(owner),
+                _ => strong.push(owner),
+            }
+        }
+        Ok((strong, shared))
+    }
+
+    /// The papers that ever had this title and year, and have an author of this surname.
+    async fn alike(&mut self, record: &Paper) -> Result<Vec<Placed>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT p.rowid, p.paper FROM likenesses l JOIN papers p ON p.id = l.paper_id \
+             WHERE l.likeness = ? AND p.merged_into IS NULL ORDER BY p.rowid",
+        )
+        .bind(likeness_key(record))
+        .fetch_all(&mut *self.connection)
+        .await?;
+        let mut found = rows.iter().map(placed).collect::<Result<Vec<_>, _>>()?;
+        found.retain(|(_, paper)| share_a_surname(paper, record));
+        Ok(found)
+    }
+}
+
+/// Those of the papers under a shared DOI, PubMed id or id of the user's own that are the record's work. Where
+/// some of them are told apart (the chapters of a book), the titles decide.
+fn same_publications(mut shared: Vec<Placed>, record: &Paper) -> Vec<Placed> {
+    if any_apart(&shared, |a, b| !same_publication(a, b))
+        || shared.iter().any(|(_, paper)| !same_publication(paper, record))
+    {
+        shared.retain(|(_, paper)| same_publication(paper, record) && same_title(paper, record));
+    }
+    if any_apart(&shared, ids_conflict) { Vec::new() } else { shared }
+}
+
+/// Whether likeness cannot tell where the record belongs: of the papers that are alike, two are told apart by
+/// their identifiers, or one is from the record or from a paper that the record belongs to.
+fn is_disputed(alike: &[Placed], owners: &[Placed], record: &Paper) -> bool {
+    any_apart(alike, ids_conflict)
+        || alike
+            .iter()
+            .any(|(_, paper)| !same_work(paper, record) || owners.iter().any(|(_, owner)| ids_conflict(paper, owner)))
+}
+
+fn any_apart(papers: &[Placed], apart: impl Fn(&Paper, &Paper) -> bool) -> bool {
+    papers.iter().enumerate().any(|(place, (_, a))| papers.iter().skip(place + 1).any(|(_, b)| apart(a, b)))
+}
+
+fn add(owners: &mut Vec<Placed>, more: Vec<Placed>) {
+    for (place, paper) in more {
+        if owners.iter().all(|(_, owner)| owner.id != paper.id) {
+            owners.push((place, paper));
+        }
+    }
+}
+
+/// The papers once each, without the owners.
+fn without(papers: Vec<Placed>, owners: &[Placed]) -> Vec<Placed> {
+    let mut rest = Vec::new();
+    add(&mut rest, papers);
+    rest.retain(|(_, paper)| owners.iter().all(|(_, owner)| owner.id != paper.id));
+    rest
+}
+
+fn placed(row: &SqliteRow) -> Result<Placed, StoreError> {
+    Ok((row.get(0), read_paper(row.get(1))?))
+}
+
+#[cfg(test)]
+#[path = "owners_tests.rs"]
+mod tests;

@@ -1,0 +1,188 @@
+use std::collections::BTreeSet;
+
+use paper::{Author, Paper, SourceName};
+
+use crate::store::tests::{arxiv, at, counts, reference, scholar, store};
+use crate::store::{Store, StoreError};
+
+/// A line of a file: its own id and its title.
+fn line(local: &str, title: &str) -> Paper {
+    let mut paper = Paper::new(title, SourceName::Import, at(1));
+    paper.ids.local = Some(local.to_owned());
+    paper
+}
+
+fn with_doi(mut paper: Paper, doi: &str) -> Paper {
+    paper.ids.doi = Some(doi.parse().unwrap());
+    paper
+}
+
+/// A record of one work of one author, with or without a DOI.
+fn alike(doi: Option<&str>) -> Paper {
+    let source = if doi.is_some() { SourceName::SemanticScholar } else { SourceName::Import };
+    let mut paper = Paper::new("Introduction", source, at(1));
+    paper.year = Some(2015);
+    paper.authors = vec![Author::named("Ada Lovelace")];
+    paper.ids.doi = doi.map(|doi| doi.parse().unwrap());
+    paper
+}
+
+/// What each paper's records are, as `title/doi/abstract`.
+async fn library(store: &Store) -> BTreeSet<BTreeSet<String>> {
+    let mut library = BTreeSet::new();
+    for change in store.changes_since(0, 100).await.unwrap() {
+        let Some(paper) = change.paper else { continue };
+        let records = store.records(paper.id.unwrap()).await.unwrap().into_iter();
+        let told = |record: Paper| {
+            let doi = record.ids.doi.map(|doi| doi.to_string()).unwrap_or_default();
+            format!("{}/{doi}/{}", record.title, record.abstract_text.unwrap_or_default())
+        };
+        library.insert(records.map(told).collect());
+    }
+    library
+}
+
+fn expected(papers: &[&[&str]]) -> BTreeSet<BTreeSet<String>> {
+    papers.iter().map(|records| records.iter().map(|record| (*record).to_owned()).collect()).collect()
+}
+
+#[tokio::test]
+async fn files_that_number_their_lines_alike_keep_all_their_lines() {
+    let (_folder, store) = store().await;
+    let (one, other) = ([line("1", "Cats"), line("2", "Dogs")], [line("1", "Stars"), line("2", "Planets")]);
+    assert_eq!(store.upsert(&one).await.unwrap(), counts(2, 0, 0));
+    assert_eq!(store.upsert(&other).await.unwrap(), counts(2, 0, 0));
+    assert_eq!(store.upsert(&[one, other].concat()).await.unwrap(), counts(0, 0, 4));
+    let mut corrected = line("1", "Cats.");
+    corrected.abstract_text = Some("They sleep.".into());
+    corrected.sources[0].seen = at(2);
+    assert_eq!(store.upsert(&[corrected]).await.unwrap(), counts(0, 1, 0), "the same line again");
+    let all = expected(&[&["Cats.//They sleep."], &["Dogs//"], &["Stars//"], &["Planets//"]]);
+    assert_eq!(library(&store).await, all);
+}
+
+#[tokio::test]
+async fn lines_of_one_number_and_title_with_different_dois_are_two_papers() {
+    let (_folder, store) = store().await;
+    let lines = [with_doi(line("1", "Introduction"), "10.1000/a"), with_doi(line("1", "Introduction"), "10.1000/b")];
+    assert_eq!(store.upsert(&lines).await.unwrap(), counts(2, 0, 0));
+    assert_eq!(store.upsert(&lines).await.unwrap(), counts(0, 0, 2));
+    let all = expected(&[&["Introduction/10.1000/a/"], &["Introduction/10.1000/b/"]]);
+    assert_eq!(library(&store).await, all);
+}
+
+#[tokio::test]
+async fn a_corrected_title_joins_by_the_doi() {
+    let (_folder, store) = store().await;
+    store.upsert(&[with_doi(line("1", "Catz"), "10.1000/a")]).await.unwrap();
+    let corrected = with_doi(line("1", "Cats"), "10.1000/a");
+    assert_eq!(store.upsert(&[corrected]).await.unwrap(), counts(0, 1, 0));
+    assert_eq!(library(&store).await, expected(&[&["Catz/10.1000/a/", "Cats/10.1000/a/"]]));
+}
+
+#[tokio::test]
+async fn an_identifier_of_several_papers_is_said_to_be_one() {
+    let (_folder, store) = store().await;
+    store.upsert(&[line("1", "Cats"), line("1", "Stars")]).await.unwrap();
+    let error = store.paper(&reference("local:1")).await.unwrap_err();
+    let StoreError::Ambiguous { key, papers } = &error else { panic!("{error:?}") };
+    let titles: Vec<&str> = papers.iter().map(|(_, title)| title.as_str()).collect();
+    assert_eq!((key.as_str(), &titles[..]), ("local:1", &["Cats", "Stars"][..]));
+    let (cats, stars) = (papers[0].0, papers[1].0);
+    let said = format!("2 papers have the id `local:1`; name one by its own id: {cats} (“Cats”), {stars} (“Stars”)");
+    assert_eq!(error.to_string(), said);
+    let by_own_id = store.paper(&paper::PaperRef::Library(stars)).await.unwrap().unwrap();
+    assert_eq!(by_own_id.title, "Stars");
+}
+
+#[tokio::test]
+async fn papers_that_became_one_are_one_under_the_identifier_they_share() {
+    let (_folder, store) = store().await;
+    let book = "10.1007/978-3-031-19836-6";
+    let (one, mut other) = (arxiv("1706.00001", 1, "One"), scholar(7, "Another"));
+    other.ids.pmid = Some("12".parse().unwrap());
+    store.upsert(&[with_doi(one.clone(), book), with_doi(other.clone(), "10.1000/b")]).await.unwrap();
+    other.ids.arxiv = one.ids.arxiv.clone();
+    store.upsert(&[with_doi(other, book)]).await.unwrap();
+    let paper = store.paper(&reference(book)).await.unwrap().unwrap();
+    assert_eq!(store.paper(&reference("PMID:12")).await.unwrap().unwrap(), paper);
+    assert_eq!(store.counts().await.unwrap().papers, 1);
+}
+
+#[tokio::test]
+async fn a_record_of_a_whole_book_joins_none_of_its_chapters_and_is_not_joined_later() {
+    let (_folder, store) = store().await;
+    let doi = "10.1007/978-3-031-19836-6";
+    let chapters = [with_doi(line("a", "Saliency"), doi), with_doi(line("b", "Masking"), doi)];
+    let (book, chapter) = (with_doi(scholar(1, "ECCV 2022"), doi), with_doi(scholar(2, "Masking."), doi));
+    store.upsert(&chapters).await.unwrap();
+    assert_eq!(store.upsert(&[book.clone()]).await.unwrap(), counts(1, 0, 0));
+    assert_eq!(store.upsert(&[chapter.clone()]).await.unwrap(), counts(0, 1, 0), "its title tells which it is");
+    assert_eq!(store.upsert(&[&chapters[..], &[book, chapter]].concat()).await.unwrap(), counts(0, 0, 4));
+}
+
+#[tokio::test]
+async fn a_different_pubmed_id_keeps_works_of_one_title_apart() {
+    let (_folder, store) = store().await;
+    let with_pmid = |mut paper: Paper, pmid: &str| {
+        paper.ids.pmid = Some(pmid.parse().unwrap());
+        paper
+    };
+    let records = [with_pmid(scholar(7, "Editorial"), "12"), with_pmid(arxiv("1706.00001", 1, "Editorial"), "13")];
+    assert_eq!(store.upsert(&records).await.unwrap(), counts(2, 0, 0));
+}
+
+/// Whatever the order: nothing is lost, no paper has both DOIs, and saying all of it again changes nothing.
+#[tokio::test]
+async fn a_record_without_identifiers_joins_one_of_two_alike_only_while_there_is_one() {
+    let records = [alike(Some("10.1000/a")), alike(Some("10.1000/b")), alike(None)];
+    let (a, b, bare) = ("Introduction/10.1000/a/", "Introduction/10.1000/b/", "Introduction//");
+    for (order, papers) in [
+        ([0, 1, 2], expected(&[&[a], &[b], &[bare]])),
+        ([1, 0, 2], expected(&[&[a], &[b], &[bare]])),
+        ([0, 2, 1], expected(&[&[a, bare], &[b]])),
+        ([2, 0, 1], expected(&[&[a, bare], &[b]])),
+        ([1, 2, 0], expected(&[&[a], &[b, bare]])),
+        ([2, 1, 0], expected(&[&[a], &[b, bare]])),
+    ] {
+        let (_folder, store) = store().await;
+        for place in order {
+            store.upsert(&[records[place].clone()]).await.unwrap();
+        }
+        assert_eq!(library(&store).await, papers, "{order:?}");
+        for again in [[0, 1, 2], [2, 1, 0]] {
+            let all = again.map(|place| records[place].clone());
+            assert_eq!(store.upsert(&all).await.unwrap(), counts(0, 0, 3), "{order:?}");
+        }
+        assert_eq!(library(&store).await, papers, "{order:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_older_library_keeps_its_papers_and_their_identifiers() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("library.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file).create_if_missing(true);
+    let old = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    let mut migrations = sqlx::migrate!("src/store/migrations");
+    migrations.migrations.to_mut().truncate(1);
+    migrations.run(&old).await.unwrap();
+    let (id, cats) = (paper::PaperId::derive("local:1"), line("1", "Cats"));
+    let stored = serde_json::to_string(&Paper { id: Some(id), ..cats.clone() }).unwrap();
+    for (statement, values) in [
+        ("INSERT INTO papers (id, revision, paper) VALUES (?, 1, ?)", [id.to_string(), stored]),
+        ("INSERT INTO identities (paper_id, identity_key) VALUES (?, ?)", [id.to_string(), "local:1".to_owned()]),
+        (
+            "INSERT INTO records (source, record_key, paper_id, record) VALUES ('import', 'local:1', ?, ?)",
+            [id.to_string(), serde_json::to_string(&cats).unwrap()],
+        ),
+    ] {
+        sqlx::query(statement).bind(&values[0]).bind(&values[1]).execute(&old).await.unwrap();
+    }
+    old.close().await;
+    let store = Store::open(&file).await.unwrap();
+    assert_eq!(store.paper(&reference("local:1")).await.unwrap().unwrap().id, Some(id));
+    assert_eq!(store.upsert(&[cats]).await.unwrap(), counts(0, 0, 1));
+    assert_eq!(store.upsert(&[line("1", "Stars")]).await.unwrap(), counts(1, 0, 0));
+    assert_eq!(store.records(id).await.unwrap().len(), 1);
+}

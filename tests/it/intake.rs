@@ -42,3 +42,28 @@ fn two_files_that_number_their_lines_alike_are_kept_whole_and_a_shared_number_is
     assert_eq!(server.post("/v1/citations", &json!({"ids": ["local:1"]})).problem(409), choice);
     assert_eq!(server.get(&format!("/v1/papers/{}", ids[0])).json()["title"], "Cats");
 }
+
+#[test]
+fn a_line_that_is_too_long_is_rejected_by_its_number_and_the_next_is_read() {
+    let home = home();
+    let mut file = b"{\"title\": \"One\"}\n\n".to_vec();
+    file.extend(std::iter::repeat_n(b'x', 16 * 1024 * 1024 + 5));
+    file.extend_from_slice(b"\n{\"title\": \"Two\"}\n\xff\n");
+    let report = import(&home, "long.jsonl", file).exited(3).json();
+    let rejections = json!([
+        {"record": "line 3", "reason": "longer than 16777216 bytes"},
+        {"record": "line 5", "reason": "not UTF-8"},
+    ]);
+    assert_eq!((&report["added"], &report["rejections"]), (&json!(2), &rejections));
+}
+
+#[test]
+fn a_packed_file_that_breaks_off_is_named() {
+    let home = home();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, "{\"title\": \"One\"}\n".repeat(100).as_bytes()).unwrap();
+    let packed = encoder.finish().unwrap();
+    let ran = import(&home, "broken.jsonl.gz", &packed[..packed.len() - 6]).exited(1);
+    let file = home.path().join("broken.jsonl.gz");
+    assert!(ran.stderr.contains(&format!("cannot read {}: ", file.display())), "{}", ran.stderr);
+}

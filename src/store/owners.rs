@@ -9,30 +9,35 @@ use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::StoreError;
 use super::papers::read_paper;
-use super::upsert::TakingIn;
+use super::upsert::{TakingIn, says_the_same};
 
 /// A paper, and its place in the order of arrival.
 type Placed = (i64, Paper);
 
 impl TakingIn<'_> {
-    /// The papers that the record belongs to, the oldest first: those that share an identifier, that which has
-    /// an earlier state of it, and those that are the same work by title, year and author.
+    /// The papers that the record belongs to, the oldest first: the one that has it already; else those that
+    /// share an identifier, those that have an earlier state of it, and those that are the same work by title,
+    /// year and author.
     pub(super) async fn owners(&mut self, record_key: &str, record: &Paper) -> Result<Vec<PaperId>, StoreError> {
-        let mut owners = self.with_earlier_state(record_key, record).await?;
-        let (strong, shared) = self.with_identifiers(record_key, record).await?;
-        add(&mut owners, strong);
-        let publications = same_publications(without(shared, &owners), record);
-        add(&mut owners, publications);
+        let states = self.states(record_key, record).await?;
+        if let Some((owner, _)) = states.iter().find(|(_, state)| says_the_same(state, record)) {
+            return Ok(owner.1.id.into_iter().collect());
+        }
+        let (mut owners, shared) = self.with_identifiers(record_key, record).await?;
+        let earlier = without(earlier_states(states, record), &owners);
+        let publications = same_publications(without(without(shared, &owners), &earlier), record);
+        let conflict = any_between(&earlier, &publications);
+        add(&mut owners, earlier);
+        add(&mut owners, if conflict { Vec::new() } else { publications });
         let alike = without(self.alike(record).await?, &owners);
-        let joined = if is_disputed(&alike, &owners, record) { Vec::new() } else { alike };
-        add(&mut owners, joined);
+        let disputed = any_between(&alike, &owners) || is_disputed(&alike, record);
+        add(&mut owners, if disputed { Vec::new() } else { alike });
         owners.sort_by_key(|(place, _)| *place);
         Ok(owners.into_iter().filter_map(|(_, owner)| owner.id).collect())
     }
 
-    /// The papers with a record of the same key. A record that names another DOI than its earlier state is one
-    /// of another file that numbers its lines alike.
-    async fn with_earlier_state(&mut self, record_key: &str, record: &Paper) -> Result<Vec<Placed>, StoreError> {
+    /// The papers with a record of the same source and key, and that record.
+    async fn states(&mut self, record_key: &str, record: &Paper) -> Result<Vec<(Placed, Paper)>, StoreError> {
         let rows = sqlx::query(
             "SELECT p.rowid, p.paper, r.record FROM records r JOIN papers p ON p.id = r.paper_id \
              WHERE p.merged_into IS NULL AND r.source = ? AND r.record_key = ?",
@@ -41,13 +46,7 @@ impl TakingIn<'_> {
         .bind(record_key)
         .fetch_all(&mut *self.connection)
         .await?;
-        let mut found = Vec::new();
-        for row in rows {
-            if !ids_conflict(&read_paper(row.get(2))?, record) {
-                found.push(placed(&row)?);
-            }
-        }
-        Ok(found)
+        rows.iter().map(|row| Ok((placed(row)?, read_paper(row.get(2))?))).collect()
     }
 
     /// The papers that share an identifier which only one work has; and those that share one which several
@@ -95,24 +94,32 @@ impl TakingIn<'_> {
     }
 }
 
+/// The papers with an earlier state of the record. Where the paper has another DOI than the record, that was no
+/// earlier state of it, but a record of another file that numbers its lines alike.
+fn earlier_states(states: Vec<(Placed, Paper)>, record: &Paper) -> Vec<Placed> {
+    let owners: Vec<Placed> =
+        states.into_iter().map(|(owner, _)| owner).filter(|(_, paper)| !ids_conflict(paper, record)).collect();
+    if any_apart(&owners, ids_conflict) { Vec::new() } else { owners }
+}
+
 /// Those of the papers under a shared DOI, PubMed id or id of the user's own that are the record's work. Where
 /// some of them are told apart (the chapters of a book), the titles decide.
 fn same_publications(mut shared: Vec<Placed>, record: &Paper) -> Vec<Placed> {
-    if any_apart(&shared, |a, b| !same_publication(a, b))
-        || shared.iter().any(|(_, paper)| !same_publication(paper, record))
-    {
+    let told_apart = any_apart(&shared, |a, b| !same_publication(a, b));
+    if told_apart || shared.iter().any(|(_, paper)| !same_publication(paper, record)) {
         shared.retain(|(_, paper)| same_publication(paper, record) && same_title(paper, record));
     }
     if any_apart(&shared, ids_conflict) { Vec::new() } else { shared }
 }
 
-/// Whether likeness cannot tell where the record belongs: of the papers that are alike, two are told apart by
-/// their identifiers, or one is from the record or from a paper that the record belongs to.
-fn is_disputed(alike: &[Placed], owners: &[Placed], record: &Paper) -> bool {
-    any_apart(alike, ids_conflict)
-        || alike
-            .iter()
-            .any(|(_, paper)| !same_work(paper, record) || owners.iter().any(|(_, owner)| ids_conflict(paper, owner)))
+/// Whether likeness cannot tell where the record belongs: two of the papers that are alike differ in an
+/// identifier from each other, or one of them from the record.
+fn is_disputed(alike: &[Placed], record: &Paper) -> bool {
+    any_apart(alike, ids_conflict) || alike.iter().any(|(_, paper)| !same_work(paper, record))
+}
+
+fn any_between(some: &[Placed], others: &[Placed]) -> bool {
+    some.iter().any(|(_, a)| others.iter().any(|(_, b)| ids_conflict(a, b)))
 }
 
 fn any_apart(papers: &[Placed], apart: impl Fn(&Paper, &Paper) -> bool) -> bool {

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
-use paper::{Author, Paper, SourceName};
+use paper::{Author, Paper, SourceName, merge, record_key};
+use proptest::prelude::*;
 
 use crate::store::tests::{arxiv, at, counts, reference, scholar, store};
 use crate::store::{Store, StoreError};
@@ -116,8 +117,12 @@ async fn a_record_of_a_whole_book_joins_none_of_its_chapters_and_is_not_joined_l
     let chapters = [with_doi(line("a", "Saliency"), doi), with_doi(line("b", "Masking"), doi)];
     let (book, chapter) = (with_doi(scholar(1, "ECCV 2022"), doi), with_doi(scholar(2, "Masking."), doi));
     store.upsert(&chapters).await.unwrap();
-    assert_eq!(store.upsert(&[book.clone()]).await.unwrap(), counts(1, 0, 0));
-    assert_eq!(store.upsert(&[chapter.clone()]).await.unwrap(), counts(0, 1, 0), "its title tells which it is");
+    assert_eq!(store.upsert(std::slice::from_ref(&book)).await.unwrap(), counts(1, 0, 0));
+    assert_eq!(
+        store.upsert(std::slice::from_ref(&chapter)).await.unwrap(),
+        counts(0, 1, 0),
+        "its title tells which it is"
+    );
     assert_eq!(store.upsert(&[&chapters[..], &[book, chapter]].concat()).await.unwrap(), counts(0, 0, 4));
 }
 
@@ -155,6 +160,64 @@ async fn a_record_without_identifiers_joins_one_of_two_alike_only_while_there_is
             assert_eq!(store.upsert(&all).await.unwrap(), counts(0, 0, 3), "{order:?}");
         }
         assert_eq!(library(&store).await, papers, "{order:?}");
+    }
+}
+
+/// A record that shares much with others, and no identifier that only one work has.
+fn doubtful() -> impl Strategy<Value = Paper> {
+    let one_of = |values: &'static [&'static str]| prop::option::of(prop::sample::select(values));
+    let dois = one_of(&["10.1000/a", "10.1000/b"]);
+    (any::<bool>(), any::<bool>(), one_of(&["1", "2"]), dois, one_of(&["12", "13"]), 0i64..2).prop_map(
+        |(imported, titled, local, doi, pmid, seen)| {
+            let source = if imported { SourceName::Import } else { SourceName::SemanticScholar };
+            let title = if titled { "Introduction" } else { "Outlook" };
+            let mut paper = Paper { title: title.into(), ..alike(doi) };
+            paper.sources = Paper::new("", source, at(seen)).sources;
+            paper.ids.local = local.filter(|_| imported).map(str::to_owned);
+            paper.ids.pmid = pmid.map(|pmid| pmid.parse().unwrap());
+            paper
+        },
+    )
+}
+
+/// Every stored record, by the paper that it belongs to, and which is made of them.
+async fn stored(store: &Store) -> Vec<Vec<Paper>> {
+    let mut papers = Vec::new();
+    for change in store.changes_since(0, 100).await.unwrap() {
+        if let Some(paper) = change.paper {
+            let records = store.records(paper.id.unwrap()).await.unwrap();
+            assert_eq!(Some(&paper), merge(&records).map(|merged| Paper { id: paper.id, ..merged }).as_ref());
+            papers.push(records);
+        }
+    }
+    papers
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    #[test]
+    fn whatever_comes_in_doubt_is_kept_stays_apart_and_is_the_same_when_read_again(records in prop::collection::vec(doubtful(), 1..8)) {
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let (_folder, store) = store().await;
+            for record in &records {
+                store.upsert(std::slice::from_ref(record)).await.unwrap();
+            }
+            let papers = stored(&store).await;
+            for record in &records {
+                let state = |stored: &&Paper| stored.source() == record.source() && record_key(stored) == record_key(record);
+                prop_assert!(papers.iter().flatten().find(state).is_some(), "lost: {record:?}");
+            }
+            for paper in &papers {
+                let dois: BTreeSet<_> = paper.iter().filter_map(|record| record.ids.doi.as_ref().map(ToString::to_string)).collect();
+                let pmids: BTreeSet<_> = paper.iter().filter_map(|record| record.ids.pmid.as_ref().map(ToString::to_string)).collect();
+                prop_assert!(dois.len() <= 1 && pmids.len() <= 1, "joined: {paper:?}");
+            }
+            for record in papers.iter().flatten() {
+                prop_assert_eq!(store.upsert(std::slice::from_ref(record)).await.unwrap(), counts(0, 0, 1));
+            }
+            prop_assert_eq!(stored(&store).await, papers);
+            Ok(())
+        })?;
     }
 }
 

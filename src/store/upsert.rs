@@ -226,7 +226,7 @@ impl TakingIn<'_> {
 }
 
 /// Whether two states of a paper differ in nothing but when it was last seen.
-fn says_the_same(known: &Paper, merged: &Paper) -> bool {
+pub(super) fn says_the_same(known: &Paper, merged: &Paper) -> bool {
     let timeless = |paper: &Paper| {
         let mut paper = paper.clone();
         for sighting in &mut paper.sources {

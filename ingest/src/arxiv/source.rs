@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -10,13 +10,17 @@ use crate::http::{Answer, Outgoing, PoliteClient};
 use crate::text::{describe, excerpt};
 use crate::{Cursor, IngestError, Page, Rejected, Source};
 
+/// The last page of several attempts that came short.
+type ShortPage = Mutex<Option<Page>>;
+
 const SETTING: &str = "sources.arxiv.base_url";
 
 /// A query to arXiv's live API, page by page.
 ///
 /// arXiv at times sends a page that is empty or short although it announces more; such a page is asked for
-/// again, as often as the client retries, and is an error after that, never the end of the results. Ids that
-/// arXiv leaves out of its answer are rejected as not found.
+/// again, as often as the client retries. After that a short one is taken, and the next begins where it ended;
+/// an empty one is an error, never the end of the results. Ids that arXiv leaves out of its answer are rejected
+/// as not found.
 #[derive(Debug)]
 pub struct ArxivSource {
     client: Arc<PoliteClient>,
@@ -32,10 +36,10 @@ impl ArxivSource {
         Self { client, base_url, request }
     }
 
-    /// What the answer to the page at `start` holds.
-    fn read(&self, answer: &Answer, start: u64, seen: Timestamp) -> Result<Page, IngestError> {
+    /// What the answer to the page at `start` holds; a page that came short is left in `short`.
+    fn read(&self, answer: &Answer, start: u64, seen: Timestamp, short: &ShortPage) -> Result<Page, IngestError> {
         match answer.status {
-            200 if self.request.ids.is_empty() => self.of_query(feed::sized(&answer.body, seen)?, start),
+            200 if self.request.ids.is_empty() => self.of_query(feed::sized(&answer.body, seen)?, start, short),
             200 => self.of_ids(parse_feed(&answer.body, seen)?, start),
             406 | 429 | 503 => Err(IngestError::RateLimited { retry_after: answer.retry_after }),
             408 | 500..=599 => {
@@ -45,17 +49,25 @@ impl ArxivSource {
         }
     }
 
-    fn of_query(&self, (mut page, per_page): (Page, Option<u64>), start: u64) -> Result<Page, IngestError> {
+    fn of_query(
+        &self,
+        (mut page, per_page): (Page, Option<u64>),
+        start: u64,
+        short: &ShortPage,
+    ) -> Result<Page, IngestError> {
         let came = page.len() as u64;
         let left = page.total.unwrap_or(0).saturating_sub(start);
         let size = self.request.page_size(start);
         // A server may have smaller pages than were asked for, and says so.
         let announced = left.min(per_page.filter(|per_page| *per_page > 0).map_or(size, |per_page| per_page.min(size)));
-        if came < announced {
-            return Err(hiccup(came, announced));
-        }
         page.next = (came < left).then(|| Cursor::at("start", start.saturating_add(came)));
-        Ok(page)
+        if came >= announced {
+            return Ok(page);
+        }
+        if came > 0 {
+            *short.lock().unwrap_or_else(PoisonError::into_inner) = Some(page);
+        }
+        Err(hiccup(came, announced))
     }
 
     fn of_ids(&self, mut page: Page, start: u64) -> Result<Page, IngestError> {
@@ -90,7 +102,13 @@ impl Source for ArxivSource {
     async fn page(&self, cursor: Option<&Cursor>, seen: Timestamp) -> Result<Page, IngestError> {
         let start = Cursor::number(cursor, "start")?;
         let outgoing = Outgoing::get(self.request.url(&self.base_url, start)?, SETTING);
-        self.client.fetch(&outgoing, |answer| self.read(answer, start, seen)).await
+        let short = ShortPage::default();
+        let fetched = self.client.fetch(&outgoing, |answer| self.read(answer, start, seen, &short)).await;
+        let short = short.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match (fetched, short) {
+            (Err(IngestError::Transient { .. }), Some(short)) => Ok(short),
+            (fetched, _) => fetched,
+        }
     }
 }
 

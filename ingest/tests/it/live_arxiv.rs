@@ -82,6 +82,16 @@ async fn a_page_that_comes_empty_or_short_is_asked_for_again() {
 }
 
 #[tokio::test]
+async fn a_page_that_stays_short_is_taken_and_the_next_begins_where_it_ended() {
+    let short = || feed(0..1, 4);
+    let server = Server::with([short(), short(), short(), short(), feed(1..3, 4), feed(3..4, 4)]).await;
+    let pages = walk(&source(&server)).await;
+    assert_eq!(titles(&pages), ["Paper 0", "Paper 1", "Paper 2", "Paper 3"]);
+    let starts: Vec<_> = server.asked().iter().map(|asked| asked.parameter("start").unwrap()).collect();
+    assert_eq!(starts, ["0", "0", "0", "0", "1", "3"]);
+}
+
+#[tokio::test]
 async fn a_hiccup_that_lasts_is_an_error_and_never_the_end() {
     let server = Server::with([feed(0..0, 5)]).await;
     let error = first(&server).await.unwrap_err();

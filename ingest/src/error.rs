@@ -67,6 +67,13 @@ impl IngestError {
         matches!(self, Self::RateLimited { .. } | Self::Transient { .. })
     }
 
+    /// Whether a refusal at a stored cursor may be one of the cursor, which has expired: then the same request
+    /// without it may succeed. A key that is refused is refused without a cursor too.
+    #[must_use]
+    pub fn may_be_of_the_cursor(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if !matches!(status, Some(300..=399 | 401 | 403)))
+    }
+
     /// A refusal of which only the words are known.
     pub(crate) fn refused(message: impl Into<String>) -> Self {
         Self::Refused { status: None, message: message.into() }
@@ -112,6 +119,17 @@ mod tests {
         ] {
             assert!(!lasting.is_retryable(), "{lasting}");
         }
+    }
+
+    #[test]
+    fn a_refused_key_or_a_move_is_not_the_cursors_fault() {
+        for (status, of_the_cursor) in [(400, true), (404, true), (410, true), (301, false), (401, false), (403, false)]
+        {
+            let refused = IngestError::refused("no").with_status(status);
+            assert_eq!(refused.may_be_of_the_cursor(), of_the_cursor, "{status}");
+        }
+        assert!(IngestError::refused("another request's cursor").may_be_of_the_cursor());
+        assert!(!IngestError::Transient { what: "HTTP 500".into() }.may_be_of_the_cursor());
     }
 
     #[test]

@@ -118,7 +118,8 @@ pub enum SyncSource {
         /// A category, such as cs.CL; together with --query both hold
         #[arg(long)]
         category: Option<String>,
-        /// Ids, separated by commas, with or without versions
+        /// Ids, separated by commas, with or without versions; together with --query or --category, those of them
+        /// that fit
         #[arg(long, value_delimiter = ',')]
         ids: Vec<String>,
         /// Where from and how much
@@ -127,14 +128,14 @@ pub enum SyncSource {
     },
     /// Semantic Scholar: its search, its batch look-up, or a saved answer of either
     SemanticScholar {
-        /// A query in plain words
+        /// A query in plain words; the most relevant papers come first, 1,000 at most
         #[arg(long)]
         query: Option<String>,
-        /// Read everything that matches, by the bulk search, whose query is boolean
+        /// Read everything that matches, the newest first, by the bulk search, whose query is boolean
         #[arg(long, requires = "query")]
         bulk: bool,
         /// Ids, separated by commas: 40 digits, CorpusId:…, DOI:…, ARXIV:…, PMID:…
-        #[arg(long, value_delimiter = ',')]
+        #[arg(long, value_delimiter = ',', conflicts_with = "query")]
         ids: Vec<String>,
         /// Where from and how much
         #[command(flatten)]
@@ -148,7 +149,7 @@ pub struct SyncArgs {
     /// Read a saved answer instead of the network
     #[arg(long, value_name = "FILE", conflicts_with_all = ["query", "ids"])]
     pub from_file: Option<PathBuf>,
-    /// Stop after this many papers
+    /// Stop after this many papers; the next sync of the same request begins anew, with what came newest
     #[arg(long, default_value_t = 1000, value_parser = at_least_one)]
     pub max: usize,
     /// Fetch and read, but store nothing

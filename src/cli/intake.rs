@@ -8,13 +8,14 @@ use anyhow::Context;
 use ingest::arxiv::{self, ArxivRequest, ArxivSource};
 use ingest::http::{ClientSettings, PoliteClient};
 use ingest::semantic_scholar::{self, S2Request, S2Source};
-use ingest::{Page, Rejected, Source};
+use ingest::{IngestError, Page, Rejected, Source};
+use paper::SourceName;
 use serde_json::json;
 
 use super::args::{SyncArgs, SyncSource};
 use super::output::{Meter, Output};
 use super::{Outcome, Usage, open};
-use crate::app::{App, destroy_index};
+use crate::app::{App, AppError, destroy_index};
 use crate::config::{Config, Origin, optional, optional_secret};
 use crate::library::{self, IndexReport, SyncRequest};
 use crate::store::UpsertCounts;
@@ -53,14 +54,15 @@ async fn run(
     config: Config,
     common: SyncArgs,
     live: Option<Box<dyn Source>>,
-    parse: fn(&[u8], jiff::Timestamp) -> Result<Page, ingest::IngestError>,
+    parse: fn(&[u8], jiff::Timestamp) -> Result<Page, IngestError>,
     output: &mut Output,
 ) -> anyhow::Result<Outcome> {
     let clock = crate::clock::Clock::system();
     let page = match &common.from_file {
         Some(file) => {
             let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-            Some(parse(&bytes, clock.now()).with_context(|| format!("cannot take in {}", file.display()))?)
+            let page = parse(&bytes, clock.now()).map_err(|fault| anyhow::anyhow!("{fault}{}", remedy(&fault)));
+            Some(page.with_context(|| format!("cannot take in {}", file.display()))?)
         }
         None => None,
     };
@@ -84,11 +86,35 @@ async fn run(
         (None, None) => library::SyncReport::default(),
     };
     drop(meter);
+    tell_the_course(&report, common.max);
+    let indexed = index(&app).await?;
+    finish(report.counts, &report.rejected, began, indexed, output)
+}
+
+/// What to do with a file that is another source's.
+fn remedy(fault: &IngestError) -> &'static str {
+    match fault {
+        IngestError::Malformed { origin: SourceName::SemanticScholar, what, .. } if what == "XML" => {
+            "; if it is an Atom feed or an OAI-PMH answer of arXiv, use `lectern sync arxiv --from-file`"
+        }
+        IngestError::Malformed { origin: SourceName::Arxiv, what, .. } if what == "JSON" => {
+            "; if it is an answer of Semantic Scholar, use `lectern sync semantic-scholar --from-file`, and for JSON \
+             lines `lectern import`"
+        }
+        _ => "",
+    }
+}
+
+fn tell_the_course(report: &library::SyncReport, max: usize) {
     if report.resumed {
         eprintln!("went on from where an earlier sync of the same request was cut off");
     }
-    let indexed = index(&app).await?;
-    finish(report.counts, &report.rejected, began, indexed, output)
+    if let Some(refused) = &report.began_anew {
+        eprintln!("began anew: the place where an earlier sync was cut off is not taken any more ({refused})");
+    }
+    if report.stopped_at_max {
+        eprintln!("stopped at {max} papers; the source has more: to read further, give a larger --max");
+    }
 }
 
 /// The pages of a source up to `max` papers, for looking only.
@@ -216,7 +242,8 @@ fn scholar_source(
     ids: Vec<String>,
 ) -> anyhow::Result<Box<dyn Source>> {
     let request = match query {
-        Some(query) if bulk => S2Request::Bulk { query, sort: None },
+        // As arXiv does: what is new comes first, so that a repeated sync with --max finds it.
+        Some(query) if bulk => S2Request::Bulk { query, sort: Some("publicationDate:desc".to_owned()) },
         Some(query) => S2Request::Search { query },
         None => S2Request::Batch { ids },
     };
@@ -229,15 +256,18 @@ fn scholar_source(
 fn client(config: &Config, source: &str, min_interval: Duration) -> anyhow::Result<Arc<PoliteClient>> {
     let sources = &config.settings.sources;
     let contact = optional(&sources.contact).map(|contact| format!(" ({contact})")).unwrap_or_default();
-    std::fs::create_dir_all(&config.home)
-        .with_context(|| format!("cannot use the home folder {}", config.home.display()))?;
+    let unusable = |source| AppError::Home { path: config.home.clone(), source };
+    let pace = config.home.join(format!("{source}.pace"));
+    // Tried before anything is asked, where it is still known to be a matter of the home folder.
+    std::fs::create_dir_all(&config.home).map_err(unusable)?;
+    std::fs::File::options().append(true).create(true).open(&pace).map_err(unusable)?;
     let settings = ClientSettings {
         user_agent: format!("lectern/{}{contact}", env!("CARGO_PKG_VERSION")),
         timeout: Duration::from_secs(sources.timeout_s),
         min_interval,
         max_retries: sources.max_retries,
         max_wait: Duration::from_secs(sources.max_wait_s),
-        state_file: Some(config.home.join(format!("{source}.pace"))),
+        state_file: Some(pace),
         ..ClientSettings::default()
     };
     Ok(Arc::new(PoliteClient::new(settings, crate::clock::Clock::system().now_fn())?))

@@ -67,3 +67,58 @@ fn a_packed_file_that_breaks_off_is_named() {
     let file = home.path().join("broken.jsonl.gz");
     assert!(ran.stderr.contains(&format!("cannot read {}: ", file.display())), "{}", ran.stderr);
 }
+
+#[test]
+fn a_file_of_the_other_source_is_told_where_it_belongs() {
+    let home = home();
+    for (source, file, said) in [
+        ("semantic-scholar", "arxiv.xml", "use `lectern sync arxiv --from-file`"),
+        ("arxiv", "semantic-scholar.json", "use `lectern sync semantic-scholar --from-file`"),
+    ] {
+        let ran = home.run(&["sync", source, "--from-file", &sample(file)]).exited(1);
+        assert!(ran.stderr.contains(&format!("cannot take in {}: ", sample(file))), "{}", ran.stderr);
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn ids_beside_a_query_are_refused_where_they_would_not_count() {
+    let ran = home().run(&["sync", "semantic-scholar", "--query", "x", "--ids", "CorpusId:1"]).exited(2);
+    assert!(ran.stderr.contains("--query") && ran.stderr.contains("--ids"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_sync_in_a_home_that_cannot_be_written_names_the_folder_and_the_flag() {
+    let home = home();
+    std::fs::write(home.path().join("a-file"), "").unwrap();
+    let below_a_file = home.path().join("a-file/below");
+    let taken = home.path().join("taken");
+    std::fs::create_dir_all(taken.join("arxiv.pace")).unwrap();
+    for folder in [below_a_file, taken] {
+        for rest in [&["--ids", "2104.12255"][..], &["--ids", "2104.12255", "--dry-run"]] {
+            let folder = folder.to_str().unwrap();
+            let ran = home.run(&[&["--home", folder, "sync", "arxiv"], rest].concat()).exited(2);
+            assert!(ran.stderr.contains(&format!("cannot use the home folder {folder}: ")), "{}", ran.stderr);
+            assert!(ran.stderr.contains("choose another with --home"), "{}", ran.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_database_address_with_options_is_refused_and_an_absolute_one_is_used() {
+    let refused = home().set("LECTERN__STORE__URL", "sqlite:x.db?mode=memory").run(&["stats"]).exited(2);
+    assert!(refused.stderr.contains("`store.url` is `sqlite:x.db?mode=memory`"), "{}", refused.stderr);
+    let home = home();
+    let file = home.path().join("elsewhere.db");
+    let home = home.set("LECTERN__STORE__URL", format!("sqlite:///{}", file.display()));
+    import(&home, "one.jsonl", "{\"title\": \"One\"}\n").exited(0);
+    assert!(file.exists() && !home.path().join("library.db").exists());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_keeps_no_one_from_taking_the_lock() {
+    let home = home();
+    std::os::unix::fs::symlink("/dev/full", home.path().join("lock")).unwrap();
+    home.run(&["stats"]).exited(0);
+}

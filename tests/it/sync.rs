@@ -110,3 +110,61 @@ fn a_source_that_cannot_be_reached_is_named() {
     let ran = home.run(&["sync", "arxiv", "--ids", "2104.12255"]).exited(1);
     assert!(ran.stderr.contains("127.0.0.1:9"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_sync_that_reached_its_most_begins_anew_with_the_newest() {
+    let newest = feed(10, 0, &["2104.00003v1", "2104.00002v1", "2104.00001v1"]);
+    let later = feed(11, 0, &["2104.00004v1", "2104.00003v1", "2104.00002v1"]);
+    let (address, asked, _runtime) = serve(vec![(200, newest), (200, later)]);
+    let home = Home::new()
+        .set("LECTERN__SOURCES__ARXIV__BASE_URL", address)
+        .set("LECTERN__EMBEDDING__DIR", "/nonexistent/models");
+    let sync = || home.run(&["--json", "sync", "arxiv", "--category", "cs.CL", "--max", "2"]).exited(0);
+    let (first, second) = (sync(), sync());
+    assert_eq!((&first.json()["added"], &first.json()["unchanged"]), (&2.into(), &0.into()));
+    assert_eq!((&second.json()["added"], &second.json()["unchanged"]), (&1.into(), &1.into()));
+    let told = "stopped at 2 papers; the source has more: to read further, give a larger --max\n";
+    assert!(first.stderr.contains(told) && second.stderr.contains(told), "{}", second.stderr);
+    assert!(!second.stderr.contains("went on from where"), "{}", second.stderr);
+    for query in asked.lock().unwrap().iter() {
+        let order = (query["start"].as_str(), query["sortBy"].as_str(), query["sortOrder"].as_str());
+        assert_eq!(order, ("0", "submittedDate", "descending"));
+    }
+}
+
+fn bulk(title: &str, corpus: u32, token: &str) -> (u16, String) {
+    let paper = format!("{{\"corpusId\": {corpus}, \"title\": \"{title}\"}}");
+    (200, format!("{{\"total\": 2, \"token\": {token}, \"data\": [{paper}]}}"))
+}
+
+#[test]
+fn a_place_that_the_source_refuses_is_given_up_and_the_sync_begins_anew_once() {
+    let refused = || (400, "{\"error\": \"Invalid continuation token\"}".to_owned());
+    let forbidden = || (403, "{\"message\": \"Forbidden\"}".to_owned());
+    let answers = vec![
+        bulk("One", 1, "\"T1\""),
+        forbidden(), // cut off; the place T1 is kept
+        forbidden(), // a refused key does not lose the place
+        refused(),   // T1 has expired
+        bulk("One", 1, "\"T2\""),
+        bulk("Two", 2, "null"),
+        refused(), // the request itself is wrong: asked once
+    ];
+    let (address, asked, _runtime) = serve(answers);
+    let home = Home::new()
+        .set("LECTERN__SOURCES__SEMANTIC_SCHOLAR__BASE_URL", address)
+        .set("LECTERN__EMBEDDING__DIR", "/nonexistent/models");
+    let sync = || home.run(&["--json", "sync", "semantic-scholar", "--query", "x", "--bulk"]);
+    sync().exited(1);
+    sync().exited(1);
+    let anew = sync().exited(0);
+    assert_eq!((&anew.json()["added"], &anew.json()["unchanged"]), (&1.into(), &1.into()));
+    let told = "began anew: the place where an earlier sync was cut off is not taken any more (refused (HTTP 400): \
+                Semantic Scholar says: Invalid continuation token";
+    assert!(anew.stderr.contains(told) && !anew.stderr.contains("went on from where"), "{}", anew.stderr);
+    sync().exited(1);
+    let asked = asked.lock().unwrap();
+    let tokens: Vec<_> = asked.iter().map(|query| query.get("token").map(String::as_str)).collect();
+    assert_eq!(tokens, [None, Some("T1"), Some("T1"), Some("T1"), None, Some("T2"), None]);
+    assert!(asked.iter().all(|query| query["sort"] == "publicationDate:desc"), "the newest first");
+}

@@ -167,9 +167,7 @@ impl App {
 /// Where the database is.
 #[must_use]
 pub fn database_file(config: &Config) -> PathBuf {
-    let url = config.settings.store.url.as_str();
-    let path = url.strip_prefix("sqlite:").map(|path| path.trim_start_matches("//")).filter(|path| !path.is_empty());
-    path.map_or_else(|| config.home.join("library.db"), PathBuf::from)
+    config.settings.store.file().unwrap_or_else(|| config.home.join("library.db"))
 }
 
 /// Where the index is.
@@ -283,8 +281,8 @@ impl HomeLock {
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
-        file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
-        write!(file, "{}", std::process::id()).map_err(failed)?;
+        // The lock is what counts; who holds it is a courtesy, which a full disk may keep from being told.
+        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id()));
         Ok(Self { _file: file })
     }
 }

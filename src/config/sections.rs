@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -130,6 +132,25 @@ pub struct Store {
     pub url: String,
 }
 
+impl Store {
+    /// The database file; none when the address names none. A path is absolute when it begins with `/` after
+    /// `sqlite:` or after the `//` that users of other programs put there, with three slashes or four in all;
+    /// else it is relative to the working directory.
+    #[must_use]
+    pub fn file(&self) -> Option<PathBuf> {
+        let path = self.url.strip_prefix("sqlite:")?;
+        let path = path.strip_prefix("//").unwrap_or(path);
+        let path = path.strip_prefix('/').filter(|rest| rest.starts_with('/')).unwrap_or(path);
+        Some(path).filter(|path| !path.is_empty()).map(PathBuf::from)
+    }
+
+    /// Whether the address is one of a file and nothing else: options and databases in memory are not taken.
+    fn is_usable(&self) -> bool {
+        let path = self.url.strip_prefix("sqlite:");
+        self.url.is_empty() || path.is_some_and(|path| !path.contains('?') && !path.contains(":memory:"))
+    }
+}
+
 /// `[log]`
 #[derive(Debug, Clone, Deserialize)]
 #[allow(missing_docs)]
@@ -171,8 +192,8 @@ impl Settings {
             &self.server.addr,
             "an address and a port, such as 127.0.0.1:8080",
         )?;
-        let store = &self.store.url;
-        require(store.is_empty() || store.starts_with("sqlite:"), "store.url", store, "sqlite:PATH, or empty")?;
+        let expected = "sqlite:PATH without options (no `?`, no :memory:), or empty";
+        require(self.store.is_usable(), "store.url", &self.store.url, expected)?;
         let counts = [
             ("server.max_body_bytes", self.server.max_body_bytes),
             ("server.max_in_flight", self.server.max_in_flight),

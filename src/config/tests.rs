@@ -49,6 +49,8 @@ fn a_value_of_the_wrong_kind_says_what_is_expected() {
         (("LECTERN__SERVER__ADDR", "here"), "`server.addr` is `here`, but must be an address and a port"),
         (("LECTERN__SOURCES__ARXIV__BASE_URL", "arxiv.org"), "must be an address that begins with http://"),
         (("LECTERN__STORE__URL", "mysql:x"), "`store.url` is `mysql:x`"),
+        (("LECTERN__STORE__URL", "sqlite:x.db?mode=ro"), "must be sqlite:PATH without options (no `?`, no :memory:)"),
+        (("LECTERN__STORE__URL", "sqlite::memory:"), "must be sqlite:PATH without options (no `?`, no :memory:)"),
         (("LECTERN__SERVER__MAX_IN_FLIGHT", "0"), "must be more than 0"),
         (("LECTERN__INDEX__DENSE", "faiss"), "unknown variant `faiss`, expected `edge` or `qdrant`"),
     ];
@@ -89,4 +91,21 @@ fn a_file_that_is_not_toml_is_told_without_any_of_its_words() {
     let error = load(&[], Some("[llm.deepseek]\napi_key = \"sk-planted-1234\n")).unwrap_err();
     assert!(error.to_string().contains("cannot be used, line 2: "), "{error}");
     assert!(!format!("{error} {error:?}").contains("planted"));
+}
+
+#[test]
+fn the_address_of_a_database_is_read_as_other_programs_read_it() {
+    for (url, file) in [
+        ("", None),
+        ("sqlite:", None),
+        ("sqlite:papers/library.db", Some("papers/library.db")),
+        ("sqlite://papers/library.db", Some("papers/library.db")),
+        ("sqlite:/srv/library.db", Some("/srv/library.db")),
+        ("sqlite:///srv/library.db", Some("/srv/library.db")),
+        ("sqlite:////srv/library.db", Some("/srv/library.db")),
+    ] {
+        let config = load(&[("LECTERN__STORE__URL", url)], None).unwrap();
+        let read = config.settings.store.file().map(|path| path.display().to_string());
+        assert_eq!(read.as_deref(), file, "{url}");
+    }
 }

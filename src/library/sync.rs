@@ -89,8 +89,8 @@ impl Library {
     /// When the store fails.
     pub async fn take_file(&self, page: Page, max: usize) -> Result<SyncReport, LibraryError> {
         let mut page = page;
+        let mut report = SyncReport { stopped_at_max: page.papers.len() > max, ..SyncReport::default() };
         page.papers.truncate(max);
-        let mut report = SyncReport::default();
         self.take_page(page, &mut report).await?;
         Ok(report)
     }

@@ -82,6 +82,16 @@ fn a_file_of_the_other_source_is_told_where_it_belongs() {
 }
 
 #[test]
+fn a_file_of_more_papers_than_were_asked_for_is_said_to_hold_more() {
+    let home = home();
+    let ran = home.run(&["--json", "sync", "arxiv", "--from-file", &sample("arxiv.xml"), "--max", "59"]).exited(0);
+    assert_eq!(ran.json()["added"], 59);
+    assert!(ran.stderr.contains("stopped at 59 papers; the source has more"), "{}", ran.stderr);
+    let all = home.run(&["sync", "arxiv", "--from-file", &sample("arxiv.xml"), "--max", "60"]).exited(0);
+    assert!(!all.stderr.contains("stopped"), "{}", all.stderr);
+}
+
+#[test]
 fn ids_beside_a_query_are_refused_where_they_would_not_count() {
     let ran = home().run(&["sync", "semantic-scholar", "--query", "x", "--ids", "CorpusId:1"]).exited(2);
     assert!(ran.stderr.contains("--query") && ran.stderr.contains("--ids"), "{}", ran.stderr);

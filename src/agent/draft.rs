@@ -102,7 +102,7 @@ fn leading_marks(sentence: &str) -> (&str, &str) {
     let mut end = 0;
     let mut rest = sentence;
     while let Some(inside) = rest.strip_prefix('[').and_then(|r| r.split_once(']')) {
-        if !inside.0.chars().all(|c| c.is_ascii_digit() || matches!(c, ',' | ' ' | ';')) {
+        if !inside.0.chars().all(|c| c.is_ascii_digit() || matches!(c, ',' | ' ' | ';' | '-' | '–')) {
             break;
         }
         let after = inside.1.trim_start_matches(['.', ' ']);
@@ -171,6 +171,7 @@ mod tests {
             ["It works. [1]", "It is new [2].", "More. [1, 3]"]
         );
         assert_eq!(cut("- One [1]\n- Two [2]\n", &[]), ["- One [1]", "- Two [2]"]);
+        assert_eq!(cut("It works. [1-3] It is new [2].", &[]), ["It works. [1-3]", "It is new [2]."]);
         assert_eq!(cut("It works.【1】 It is new.[2] More.", &[]), ["It works. [1]", "It is new. [2]", "More."]);
         assert_eq!(cut("NO ANSWER", &[]), ["NO ANSWER"]);
     }

@@ -51,6 +51,9 @@ impl Marked {
     }
 }
 
+/// Square brackets, as marks have them and as texts have them that were [`set_apart`].
+const BRACKETS: [char; 4] = ['[', ']', '［', '］'];
+
 /// A text whose own square brackets cannot be taken for marks: they become full-width ones.
 pub(in crate::agent) fn set_apart(text: &str) -> Cow<'_, str> {
     if text.contains(['[', ']']) {
@@ -82,18 +85,18 @@ fn range(part: &str) -> Option<Vec<usize>> {
 fn references(bare: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = bare;
-    while let Some(at) = rest.find(['[', ']']) {
+    while let Some(at) = rest.find(BRACKETS) {
         let (_, bracket) = rest.split_at(at);
         // One that is not closed, or not opened, is in no source as it stands.
-        let inside = bracket.find(']').map_or(bracket.len(), |end| end + 1);
-        let (reference, after) = bracket.split_at(inside);
+        let closing = bracket.char_indices().find(|(_, c)| matches!(c, ']' | '］'));
+        let (reference, after) = bracket.split_at(closing.map_or(bracket.len(), |(end, c)| end + c.len_utf8()));
         found.push(reference.to_owned());
         rest = after;
     }
     let words: Vec<&str> = bare.split_whitespace().collect();
     for (at, word) in words.iter().enumerate() {
         let word = word.trim_matches(['(', ')', ',', ';', '.', '<', '>']);
-        if word.contains("://") || word.starts_with("www.") || word.starts_with("doi:") || word.starts_with("arXiv:") {
+        if is_address(word) {
             found.push(word.to_owned());
         }
         let named = at.checked_sub(1).and_then(|before| words.get(before));
@@ -106,18 +109,34 @@ fn references(bare: &str) -> Vec<String> {
     found
 }
 
+/// `https://a.org`, `www.a.org`, `doi:10.1/2`, `arXiv:1706.03762`, `github.com/a/b`.
+fn is_address(word: &str) -> bool {
+    let word = word.to_lowercase();
+    let host = word.split_once('/').map(|(host, _)| host);
+    let named = host
+        .and_then(|host| host.rsplit_once('.'))
+        .is_some_and(|(_, domain)| domain.chars().count() >= 2 && domain.chars().all(char::is_alphabetic));
+    named || word.contains("://") || ["www.", "doi:", "arxiv:"].iter().any(|start| word.starts_with(start))
+}
+
 fn quotations(text: &str) -> Vec<String> {
+    // TeX's quotation marks.
+    let text = text.replace("``", "\"").replace("''", "\"");
     let mut found = Vec::new();
     let mut open: Option<(char, String)> = None;
-    for c in text.chars() {
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        let inside_a_word = c == '’' && characters.peek().is_some_and(|next| next.is_alphabetic());
         open = match open {
             None => match c {
                 '"' => Some(('"', String::new())),
                 '“' | '„' => Some(('”', String::new())),
+                '‘' | '‚' => Some(('’', String::new())),
                 '«' => Some(('»', String::new())),
+                '「' => Some(('」', String::new())),
                 _ => None,
             },
-            Some((close, words)) if c == close => {
+            Some((close, words)) if c == close && !inside_a_word => {
                 found.push(words);
                 None
             }
@@ -168,6 +187,8 @@ mod tests {
             ("It works, see https://a.org [1].", vec!["https://a.org"]),
             ("It works (Smith et al., 2020) [1].", vec!["Smith et al"]),
             ("The [MASK] token [1].", vec!["[MASK]"]),
+            ("The ［12］ and ［Smith］ [1].", vec!["［12］", "［Smith］"]),
+            ("See (GitHub.com/a/b), e.g. 3.5/4.0 and/or DOI:10.1/2 [1].", vec!["GitHub.com/a/b", "DOI:10.1/2"]),
             ("It works] well [2", vec!["]", "[2"]),
             ("It works (see above) [1].", vec![]),
         ] {
@@ -185,6 +206,8 @@ mod tests {
     fn a_quotation_that_is_not_closed_counts() {
         assert_eq!(Marked::read("They say \"a b c d [1].").quotations, ["a b c d"]);
         assert_eq!(Marked::read("Sie sagen «a b c» [1].").quotations, ["a b c"]);
+        assert_eq!(Marked::read("They say ‘it’s all that’ and ``a b c'' [1].").quotations, ["it’s all that", "a b c"]);
+        assert_eq!(Marked::read("The authors’ method isn’t the reviewers’ own [1].").quotations, [""; 0]);
     }
 
     #[test]
@@ -195,10 +218,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_bracket_is_either_a_mark_or_a_reference(text in "[a-z \\[\\]0-9,()\"“”.-]{0,60}") {
+        fn a_bracket_is_either_a_mark_or_a_reference(text in "[a-z \\[\\]［］0-9,()\"“”.-]{0,60}") {
             let marked = Marked::read(&text);
-            let kept = marked.bare.matches(['[', ']']).count();
-            let referred: usize = marked.references.iter().map(|r| r.matches(['[', ']']).count()).sum();
+            let kept = marked.bare.matches(BRACKETS).count();
+            let referred: usize = marked.references.iter().map(|r| r.matches(BRACKETS).count()).sum();
             prop_assert!(kept <= referred, "{:?}", marked);
         }
     }

@@ -104,19 +104,22 @@ impl<'e> Verifier<'e> {
         if sources.len() != marked.numbers.len() {
             return Ok(self.remove(drafted, RemovalReason::UnknownCitation));
         }
-        if !marked.references.iter().all(|reference| stands_in(reference, &sources)) {
-            return Ok(self.remove(drafted, RemovalReason::UnknownCitation));
+        if let Some(reason) = refers_beyond(&marked, &sources) {
+            return Ok(self.remove(drafted, reason));
         }
         if sources.is_empty() || marked.bare.is_empty() {
             return Ok(self.remove(drafted, RemovalReason::Unsupported));
-        }
-        if !marked.quotations.iter().all(|quoted| stands_in(quoted, &sources)) {
-            return Ok(self.remove(drafted, RemovalReason::Misquoted));
         }
         let vector = vectors.of_one(&marked.bare).await?;
         let Some(places) = support::support(&marked.bare, vector.as_deref(), &sources) else {
             return Ok(self.remove(drafted, RemovalReason::Unsupported));
         };
+        // A source that supports nothing is not cited in the end, and so vouches for no words either.
+        let cited: Vec<&Evidence> =
+            sources.into_iter().filter(|source| places.iter().any(|place| place.n == source.n)).collect();
+        if let Some(reason) = refers_beyond(&marked, &cited) {
+            return Ok(self.remove(drafted, reason));
+        }
         let strongest = places.iter().map(|place| place.support).fold(0.0, f32::max).min(1.0);
         let numbers = places.iter().filter_map(|place| self.cite(place.n, place.start, place.end)).collect();
         Ok(Verdict::Passed(self.pass(&marked.bare, numbers, strongest)))
@@ -219,6 +222,17 @@ impl<'e> Verifier<'e> {
     fn closest(&self) -> Vec<Closest> {
         let best = self.evidence.iter().take(3);
         best.map(|e| Closest { paper_id: e.hit.paper, title: e.paper.title.clone(), year: e.paper.year }).collect()
+    }
+}
+
+/// Why a sentence cannot stand that quotes or refers to what is in none of the sources; none when it does not.
+fn refers_beyond(marked: &Marked, sources: &[&Evidence]) -> Option<RemovalReason> {
+    let all_stand = |words: &[String]| words.iter().all(|words| stands_in(words, sources));
+    match (all_stand(&marked.references), all_stand(&marked.quotations)) {
+        (false, _) => Some(RemovalReason::UnknownCitation),
+        // Words that cite nothing are unsupported rather than misquoted.
+        (true, false) if !sources.is_empty() => Some(RemovalReason::Misquoted),
+        _ => None,
     }
 }
 

@@ -1,3 +1,4 @@
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,7 +10,6 @@ use qdrant_client::qdrant::{
     SearchParamsBuilder, UpsertPointsBuilder, VectorParamsBuilder, point_id::PointIdOptions,
 };
 use qdrant_client::{Payload, Qdrant, QdrantError};
-use tokio::sync::OnceCell;
 
 use super::edge_filter::{PAPER, TAGS, YEAR};
 use super::{VectorPoint, VectorStore};
@@ -56,7 +56,7 @@ pub struct QdrantStore {
     settings: QdrantSettings,
     dimension: usize,
     /// Set once the collection is known to be there and to fit.
-    collection: OnceCell<()>,
+    collection: OnceLock<()>,
 }
 
 impl QdrantStore {
@@ -68,7 +68,7 @@ impl QdrantStore {
     /// [`IndexError::Server`] when the address is none.
     pub fn new(settings: QdrantSettings, dimension: usize) -> Result<Self, IndexError> {
         let client = client(&settings)?;
-        Ok(Self { client, settings, dimension, collection: OnceCell::new() })
+        Ok(Self { client, settings, dimension, collection: OnceLock::new() })
     }
 
     /// Deletes the collection, whatever is in it; to build it anew with another model.
@@ -83,13 +83,17 @@ impl QdrantStore {
 
     /// The client, once the collection is there.
     async fn client(&self) -> Result<&Qdrant, IndexError> {
-        let ready = async || {
+        // Calls that come together each look for themselves: none waits while another waits for the server.
+        if self.collection.get().is_none() {
             if self.call(self.client.collection_exists(&self.settings.collection)).await? {
-                return self.check_dimension().await;
+                self.check_dimension().await?;
+                // Whoever made it may not have come so far. An index that is there stays as it is.
+                self.create_field_indexes().await?;
+            } else {
+                self.create().await?;
             }
-            self.create().await
-        };
-        self.collection.get_or_try_init(ready).await?;
+            let _ = self.collection.set(());
+        }
         Ok(&self.client)
     }
 
@@ -97,6 +101,11 @@ impl QdrantStore {
         let name = &self.settings.collection;
         let vectors = VectorParamsBuilder::new(self.dimension as u64, Distance::Cosine);
         self.call(self.client.create_collection(CreateCollectionBuilder::new(name).vectors_config(vectors))).await?;
+        self.create_field_indexes().await
+    }
+
+    async fn create_field_indexes(&self) -> Result<(), IndexError> {
+        let name = &self.settings.collection;
         for (field, kind) in [(PAPER, FieldType::Keyword), (TAGS, FieldType::Keyword), (YEAR, FieldType::Integer)] {
             let index = CreateFieldIndexCollectionBuilder::new(name, field, kind).wait(true);
             self.call(self.client.create_field_index(index)).await?;

@@ -7,7 +7,7 @@ use super::{DenseArm, HybridIndex, blocking};
 use crate::filter::Conditions;
 use crate::fusion::{DENSE_WEIGHT, Fused, fuse};
 use crate::lexical::{Candidate, QueryWords, Snapshot};
-use crate::{ArmScores, IndexError, Mode, PassageId, SearchHit, SearchQuery, SearchResults};
+use crate::{ArmScores, IndexError, Mode, Passage, PassageId, SearchHit, SearchQuery, SearchResults};
 
 /// Candidates that each arm names. Twice as many cost twice the time and find nothing better: nDCG@10
 /// stays within 0.004 on SciFact, Cranfield and CACM.
@@ -54,8 +54,10 @@ impl HybridIndex {
     /// The papers closest to a paper, itself left out: by their vectors, or without vectors by the
     /// rarest words of its passages. Nothing for a paper that the index does not have.
     ///
+    /// When the vectors cannot be asked, words are, as in [`HybridIndex::search`].
+    ///
     /// # Errors
-    /// When one of the arms cannot be read.
+    /// When the lexical arm cannot be read.
     pub async fn similar(&self, paper: PaperId, limit: usize) -> Result<SearchResults, IndexError> {
         let passages = self.passages_of(paper).await?;
         let text =
@@ -69,11 +71,10 @@ impl HybridIndex {
         let (mut ranked, mode, notice) = match &self.shared.dense {
             _ if passages.is_empty() => (Vec::new(), Mode::Dense, None),
             None => (search.by_words().await?, Mode::Lexical, Some(self.shared.without_dense.to_owned())),
-            Some(arm) => {
-                let ids: Vec<PassageId> = passages.iter().map(|passage| passage.id).collect();
-                let center = mean(arm.vectors.vectors(&ids).await?);
-                (search.by_vector(arm, &center).await?, Mode::Dense, None)
-            }
+            Some(arm) => match search.by_passages(arm, &passages).await {
+                Ok(ranked) => (ranked, Mode::Dense, None),
+                Err(error) => (search.by_words().await?, Mode::Lexical, Some(without_vectors(&error))),
+            },
         };
         ranked.retain(|(candidate, ..)| candidate.paper != paper);
         // What two papers have in common is no answer to a query that could be highlighted.
@@ -103,14 +104,16 @@ impl HybridIndex {
         };
         match dense.await {
             Ok(ranked) => Ok((ranked, mode, None)),
-            Err(error) => {
-                tracing::warn!(%error, "the dense arm failed, words alone are searched");
-                // The error may name a server and what it said, which is the operator's and not the reader's.
-                let notice = "Only words were searched, since the vectors could not be asked.".to_owned();
-                Ok((search.by_words().await?, Mode::Lexical, Some(notice)))
-            }
+            Err(error) => Ok((search.by_words().await?, Mode::Lexical, Some(without_vectors(&error)))),
         }
     }
+}
+
+/// The notice of results without vectors. The error may name a server and what it said, which is the operator's and
+/// not the reader's, so it goes to the log.
+fn without_vectors(error: &IndexError) -> String {
+    tracing::warn!(%error, "the dense arm failed, words alone are searched");
+    "Only words were searched, since the vectors could not be asked.".to_owned()
 }
 
 impl Search {
@@ -135,6 +138,12 @@ impl Search {
             Some((at, score, ArmScores { lexical: None, dense: Some(score) }))
         });
         Ok(ordered(scored.collect()))
+    }
+
+    async fn by_passages(&self, arm: &DenseArm, passages: &[Passage]) -> Result<Ranked, IndexError> {
+        let ids: Vec<PassageId> = passages.iter().map(|passage| passage.id).collect();
+        let center = mean(arm.vectors.vectors(&ids).await?);
+        self.by_vector(arm, &center).await
     }
 
     /// Where passages stand that the dense arm named; it may name some that are not committed yet.

@@ -71,9 +71,10 @@ impl HybridIndex {
         let another = known.as_deref().is_some_and(|known| known != library);
         let strayed = another || self.watermark() > revision;
         if strayed {
+            // First, so that clearing is begun again when it fails or is cut off, whatever the revision is then.
+            self.shared.layout.give_to("")?;
             self.clear().await?;
         }
-        // After clearing: a crash in between clears it once more.
         if known.as_deref() != Some(library) {
             self.shared.layout.give_to(library)?;
         }

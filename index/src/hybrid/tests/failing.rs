@@ -113,7 +113,11 @@ async fn when_the_vector_server_is_down_words_are_searched_and_the_user_is_told(
     let results = index.search(query("transaction costs", Mode::Hybrid)).await.unwrap();
     assert_eq!((numbers(&results), results.mode), (vec![1], Mode::Lexical));
     // No address and nothing that the server said.
-    assert_eq!(results.notice.unwrap(), "Only words were searched, since the vectors could not be asked.");
+    let notice = "Only words were searched, since the vectors could not be asked.";
+    assert_eq!(results.notice.as_deref(), Some(notice));
+    let similar = index.similar(id(4), 3).await.unwrap();
+    assert_eq!((similar.mode, similar.notice.as_deref()), (Mode::Lexical, Some(notice)));
+    assert!(!numbers(&similar).is_empty() && !numbers(&similar).contains(&4), "{similar:?}");
 }
 
 #[tokio::test]

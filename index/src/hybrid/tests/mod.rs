@@ -88,6 +88,14 @@ async fn an_index_of_another_library_or_ahead_of_its_own_is_cleared() {
     assert!(!index.follow("b", 5).await.unwrap());
     assert!(index.follow("b", 4).await.unwrap(), "ahead of it");
     assert_eq!(index.stats().await.unwrap().papers, 0);
+    index.write(shelf(), 5).await.unwrap();
+    drop(index);
+    let without_model = open_words(dir.path());
+    assert!(matches!(without_model.follow("b", 4).await, Err(IndexError::ModelNotLoaded { .. })));
+    drop(without_model);
+    let index = open(dir.path());
+    assert!(index.follow("b", 9).await.unwrap(), "it is not forgotten while the library grows past it");
+    assert_eq!(index.watermark(), 0);
     assert_eq!(HybridIndex::made_with(dir.path()).unwrap(), Some(HashEmbedder::new(DIMENSION).model().name.clone()));
     assert_eq!(HybridIndex::made_with(&dir.path().join("none")).unwrap(), None);
 }

@@ -18,6 +18,15 @@ pub enum IngestError {
         /// What happened, and at which address.
         what: String,
     },
+    /// A page has fewer entries than the source announced for it: ask the same again. One without any may be beyond
+    /// the end, whatever was announced.
+    #[error("the source sent {came} of the {announced} entries that it announced for this page; ask again later")]
+    Short {
+        /// The entries that came.
+        came: u64,
+        /// The entries that were announced.
+        announced: u64,
+    },
     /// Asking the same again gives the same answer: change the request, the key or the setting.
     #[error("refused{}: {message}", by_status(.status.as_ref()))]
     Refused {
@@ -64,14 +73,18 @@ impl IngestError {
     /// Whether the same request may well succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::RateLimited { .. } | Self::Transient { .. })
+        matches!(self, Self::RateLimited { .. } | Self::Transient { .. } | Self::Short { .. })
     }
 
-    /// Whether a refusal at a stored cursor may be one of the cursor, which has expired: then the same request
-    /// without it may succeed. A key that is refused is refused without a cursor too.
+    /// Whether what happened at a stored cursor may be the fault of the cursor, which has expired or lies beyond the
+    /// end: then the same request without it may succeed. A key that is refused is refused without a cursor too.
     #[must_use]
     pub fn may_be_of_the_cursor(&self) -> bool {
-        matches!(self, Self::Refused { status, .. } if !matches!(status, Some(300..=399 | 401 | 403)))
+        match self {
+            Self::Refused { status, .. } => !matches!(status, Some(300..=399 | 401 | 403)),
+            Self::Short { came, .. } => *came == 0,
+            _ => false,
+        }
     }
 
     /// A refusal of which only the words are known.
@@ -130,6 +143,7 @@ mod tests {
         }
         assert!(IngestError::refused("another request's cursor").may_be_of_the_cursor());
         assert!(!IngestError::Transient { what: "HTTP 500".into() }.may_be_of_the_cursor());
+        assert!(IngestError::Short { came: 0, announced: 2 }.may_be_of_the_cursor());
     }
 
     #[test]

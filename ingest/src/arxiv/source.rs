@@ -67,14 +67,14 @@ impl ArxivSource {
         if came > 0 {
             *short.lock().unwrap_or_else(PoisonError::into_inner) = Some(page);
         }
-        Err(hiccup(came, announced))
+        Err(IngestError::Short { came, announced })
     }
 
     fn of_ids(&self, mut page: Page, start: u64) -> Result<Page, IngestError> {
         let asked = self.request.ids_at(start);
         let announced = page.total.unwrap_or(0).min(asked.len() as u64);
         if page.len() == 0 && announced > 0 {
-            return Err(hiccup(0, announced));
+            return Err(IngestError::Short { came: 0, announced });
         }
         // With a query beside the ids, one that is missing may exist and not fit.
         if self.request.query.is_none() && self.request.category.is_none() {
@@ -106,7 +106,7 @@ impl Source for ArxivSource {
         let fetched = self.client.fetch(&outgoing, |answer| self.read(answer, start, seen, &short)).await;
         let short = short.into_inner().unwrap_or_else(PoisonError::into_inner);
         match (fetched, short) {
-            (Err(IngestError::Transient { .. }), Some(short)) => Ok(short),
+            (Err(IngestError::Short { .. } | IngestError::Transient { .. }), Some(short)) => Ok(short),
             (fetched, _) => fetched,
         }
     }
@@ -119,11 +119,6 @@ fn mentions(page: &Page, id: &ArxivId) -> bool {
 
 fn not_found(id: &ArxivId) -> Rejected {
     Rejected { record: format!("arXiv:{id}"), reason: "not found: arXiv has no such paper".to_owned() }
-}
-
-fn hiccup(came: u64, announced: u64) -> IngestError {
-    let what = format!("arXiv sent {came} of the {announced} entries that it announced for this page; ask again later");
-    IngestError::Transient { what }
 }
 
 /// arXiv says what is wrong in a feed of one entry; others on the way say it in their own form.

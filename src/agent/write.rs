@@ -144,7 +144,7 @@ impl Agent {
         let mut verifier = Verifier::new(&retrieved.evidence, "");
         let (usage, shortfall) = match model.stream(&self.request(retrieved)).await {
             Ok(stream) => self.read(stream, model.provider(), &mut verifier, log).await?,
-            Err(fault) if was_refused(&fault) => (Some(Usage::default()), Some(Shortfall::Failed(fault))),
+            Err(fault) if fault.was_turned_away() => (Some(Usage::default()), Some(Shortfall::Failed(fault))),
             Err(fault) => (fault.usage(), Some(Shortfall::Failed(fault))),
         };
         if let Some(shortfall) = &shortfall {
@@ -235,16 +235,4 @@ fn has_come_to_its_marks(sentence: &str) -> bool {
 /// A fault that stays until somebody changes a key or pays: to be told, not to be papered over.
 fn needs_the_operator(fault: &LlmError) -> bool {
     matches!(fault, LlmError::Unauthorized { .. } | LlmError::OutOfCredit { .. })
-}
-
-/// Whether a call that never gave an answer was turned away at the door, which costs nothing. Who fell silent or
-/// failed may have worked before.
-fn was_refused(fault: &LlmError) -> bool {
-    matches!(
-        fault,
-        LlmError::RateLimited { .. }
-            | LlmError::Overloaded { .. }
-            | LlmError::Unreachable { .. }
-            | LlmError::Misconfigured { .. }
-    )
 }

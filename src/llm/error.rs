@@ -186,6 +186,16 @@ impl LlmError {
         }
     }
 
+    /// Whether the provider did not begin with the request, which costs nothing. One that fell silent or failed may
+    /// have worked before.
+    #[must_use]
+    pub fn was_turned_away(&self) -> bool {
+        matches!(
+            self,
+            Self::RateLimited { .. } | Self::Overloaded { .. } | Self::Unreachable { .. } | Self::Misconfigured { .. }
+        )
+    }
+
     /// A short stable name, for log lines and metrics, which must not hold what a provider said.
     #[must_use]
     pub fn kind(&self) -> &'static str {

@@ -25,7 +25,9 @@ impl RetryPolicy {
     }
 
     /// Makes attempts until one succeeds, the error is one that stays, the repetitions are used up, or the next pause
-    /// would be too long. Gives the tokens of the failed attempts with the result: they are paid for too.
+    /// would be too long. Gives the tokens of the failed attempts with the result: they are paid for too. When the last
+    /// attempt was turned away but an earlier one had been begun, the error is the earlier one's, which tells what
+    /// that took, or that it is not known.
     pub(crate) async fn run<T, F, A>(
         &self,
         provider: &str,
@@ -37,11 +39,15 @@ impl RetryPolicy {
         F: Future<Output = Result<T, LlmError>>,
     {
         let mut wasted = Usage::default();
+        let mut begun: Option<(LlmError, Usage)> = None;
         let result = attempt
             .retry(self.backoff())
             .when(LlmError::is_retryable)
             .adjust(|error, pause| self.pause(error, pause?, deadline))
             .notify(|error, pause| {
+                if !error.was_turned_away() {
+                    begun = Some((error.clone(), wasted));
+                }
                 wasted += error.usage().unwrap_or_default();
                 tracing::warn!(
                     provider,
@@ -53,7 +59,10 @@ impl RetryPolicy {
             .await;
         match result {
             Ok(value) => Ok((value, wasted)),
-            Err(error) => Err(error.with_wasted(wasted)),
+            Err(error) => match begun {
+                Some((earlier, before)) if error.was_turned_away() => Err(earlier.with_wasted(before)),
+                _ => Err(error.with_wasted(wasted)),
+            },
         }
     }
 

@@ -39,6 +39,7 @@ on_both!(
     the_deadline_holds_against_signs_of_life,
     the_deadline_holds_for_repetitions,
     want_of_resources_is_unusable_and_paid_for,
+    what_an_attempt_took_is_told_though_a_later_one_was_turned_away,
     a_dead_address_is_unreachable,
     a_broken_refusal_still_says_what_to_do,
 );
@@ -349,6 +350,21 @@ async fn want_of_resources_is_unusable_and_paid_for(kind: Kind) {
     };
     assert_eq!(error, expected);
     assert_eq!(error.usage(), Some(twice));
+}
+
+/// Being turned away at last costs nothing, but what went before did.
+async fn what_an_attempt_took_is_told_though_a_later_one_was_turned_away(kind: Kind) {
+    let blank = || Reply::json(kind.answer().replace(ANSWER, " "));
+    let server = Server::playing([blank(), blank(), Reply::status(429, "slow down")]).await;
+    let settings = ProviderSettings { max_retries: 2, ..quick(&server.address) };
+    let error = kind.client(settings).unwrap().complete(&json_question()).await.unwrap_err();
+    let twice = Usage { prompt_tokens: 1800, cache_hit_tokens: 1792, completion_tokens: 24, reasoning_tokens: 0 };
+    assert_eq!((error.kind(), error.usage()), ("unusable", Some(twice)));
+    assert!(!error.was_turned_away());
+    let server = Server::playing([Reply::status(500, "oh"), Reply::status(503, "busy")]).await;
+    let settings = ProviderSettings { max_retries: 1, ..quick(&server.address) };
+    let error = kind.client(settings).unwrap().complete(&question()).await.unwrap_err();
+    assert_eq!((error.kind(), error.usage()), ("transient", None), "it may have worked before it failed");
 }
 
 async fn a_dead_address_is_unreachable(kind: Kind) {

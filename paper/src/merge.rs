@@ -47,20 +47,27 @@ pub fn newer_of_same_record<'a>(a: &'a Paper, b: &'a Paper) -> &'a Paper {
     if by_age(a, b).is_le() { a } else { b }
 }
 
-/// Most trusted source first, then newest.
+/// Most trusted source first, then the newest version. When each was seen does not count: two records of one source
+/// would take turns as they are read again. The text itself comes last, so that no two different records compare equal.
 fn by_trust(a: &Paper, b: &Paper) -> Ordering {
     let rank = |paper: &Paper| paper.source().map_or(usize::MAX, |source| source as usize);
-    rank(a).cmp(&rank(b)).then_with(|| by_age(a, b))
+    rank(a).cmp(&rank(b)).then_with(|| by_version(a, b)).then_with(|| by_text(a, b))
 }
 
-/// Newest first; the text itself at last, so that no two different records compare equal.
+/// Newest first.
 fn by_age(a: &Paper, b: &Paper) -> Ordering {
     let seen = |paper: &Paper| paper.sources.iter().map(|s| s.seen).max();
+    by_version(a, b).then_with(|| seen(b).cmp(&seen(a))).then_with(|| by_text(a, b))
+}
+
+fn by_version(a: &Paper, b: &Paper) -> Ordering {
     // A record of OAI-PMH tells no version, so the date comes first.
-    (b.updated.cmp(&a.updated))
-        .then_with(|| b.ids.arxiv_version.cmp(&a.ids.arxiv_version))
-        .then_with(|| seen(b).cmp(&seen(a)))
-        .then_with(|| format!("{a:?}").cmp(&format!("{b:?}")))
+    b.updated.cmp(&a.updated).then_with(|| b.ids.arxiv_version.cmp(&a.ids.arxiv_version))
+}
+
+/// `sources` is a paper's last field, so it decides only between records that say the same.
+fn by_text(a: &Paper, b: &Paper) -> Ordering {
+    format!("{a:?}").cmp(&format!("{b:?}"))
 }
 
 fn first_of<T>(ordered: &[&Paper], field: impl Fn(&Paper) -> Option<T>) -> Option<T> {

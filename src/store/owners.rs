@@ -56,19 +56,16 @@ impl TakingIn<'_> {
         record_key: &str,
         record: &Paper,
     ) -> Result<(Vec<Placed>, Vec<Placed>), StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new(
-            "SELECT p.rowid, p.paper, i.identity_key FROM identities i JOIN papers p ON p.id = i.paper_id \
-             WHERE p.merged_into IS NULL AND i.identity_key IN (",
-        );
-        let mut listed = query.separated(", ");
-        listed.push_bind(record_key.to_owned());
-        for key in identity_keys(record) {
-            listed.push_bind(key);
-        }
-        query.push(")");
+        // Every line has its number with its title among its keys; those of older libraries have the number alone. A few
+        // of them are enough: a file may give all its lines one number.
+        const MOST_OF_A_NUMBER: i64 = 200;
+        let (numbers, mut keys): (Vec<String>, Vec<String>) =
+            identity_keys(record).into_iter().partition(|key| key.starts_with("local:"));
+        keys.push(record_key.to_owned());
+        let mut found = self.papers_of(&keys, i64::MAX).await?;
+        found.extend(self.papers_of(&numbers, MOST_OF_A_NUMBER).await?);
         let (mut strong, mut shared) = (Vec::new(), Vec::new());
-        for row in query.build().fetch_all(&mut *self.connection).await? {
-            let (owner, key): (Placed, String) = (placed(&row)?, row.get(2));
+        for (owner, key) in found {
             match key.split(':').next() {
                 Some("doi" | "pmid") => shared.push(owner),
                 Some("local") if !same_title(&owner.1, record) => {}
@@ -77,6 +74,24 @@ impl TakingIn<'_> {
             }
         }
         Ok((strong, shared))
+    }
+
+    /// The oldest papers that have one of these keys, with the key; no more than `most`.
+    async fn papers_of(&mut self, keys: &[String], most: i64) -> Result<Vec<(Placed, String)>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "SELECT p.rowid, p.paper, i.identity_key FROM identities i JOIN papers p ON p.id = i.paper_id \
+             WHERE p.merged_into IS NULL AND i.identity_key IN (",
+        );
+        let mut listed = query.separated(", ");
+        for key in keys {
+            listed.push_bind(key.clone());
+        }
+        query.push(") ORDER BY p.rowid LIMIT ").push_bind(most);
+        let rows = query.build().fetch_all(&mut *self.connection).await?;
+        rows.iter().map(|row| Ok((placed(row)?, row.get(2)))).collect()
     }
 
     /// The papers that ever had this title and year, and have an author of this surname.

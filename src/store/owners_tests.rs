@@ -62,6 +62,24 @@ async fn files_that_number_their_lines_alike_keep_all_their_lines() {
     assert_eq!(library(&store).await, all);
 }
 
+/// Two lines that are one paper, by their title, year and author, take no turns when their file is read again.
+#[tokio::test]
+async fn lines_that_are_one_paper_are_unchanged_when_they_are_read_again() {
+    let (_folder, store) = store().await;
+    let lines = |seen: i64| {
+        ["b", "a"].map(|number| {
+            let mut line = line(number, "Introduction");
+            line.year = Some(2015);
+            line.authors = vec![Author::named("Ada Lovelace")];
+            line.venue = Some(format!("Venue {number}"));
+            line.sources[0].seen = at(seen);
+            line
+        })
+    };
+    assert_eq!(store.upsert(&lines(1)).await.unwrap(), counts(1, 1, 0));
+    assert_eq!(store.upsert(&lines(2)).await.unwrap(), counts(0, 0, 2));
+}
+
 #[tokio::test]
 async fn lines_of_one_number_and_title_with_different_dois_are_two_papers() {
     let (_folder, store) = store().await;

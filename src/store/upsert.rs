@@ -55,7 +55,7 @@ impl TakingIn<'_> {
     async fn take_in(&mut self, record: &Paper) -> Result<UpsertCounts, StoreError> {
         let key = record_key(record);
         let mut keys = identity_keys(record);
-        if keys.is_empty() {
+        if keys.is_empty() || key.starts_with("local:") {
             keys.push(key.clone());
         }
         let owners = self.owners(&key, record).await?;

@@ -167,7 +167,7 @@ impl App {
 /// Where the database is.
 #[must_use]
 pub fn database_file(config: &Config) -> PathBuf {
-    config.settings.store.file().unwrap_or_else(|| config.home.join("library.db"))
+    config.home.join(config.settings.store.file().unwrap_or_else(|| PathBuf::from("library.db")))
 }
 
 /// Where the index is.

@@ -32,6 +32,10 @@ pub struct Problem {
     pub request_id: Option<String>,
 }
 
+/// How the log can be searched for what a client is not told.
+const REQUEST_ID: &str = "this request id";
+const ANSWER_ID: &str = "this answer's id";
+
 /// A failed request.
 #[derive(Debug, Clone)]
 pub struct ApiError {
@@ -93,14 +97,16 @@ impl ApiError {
 
     /// 500, of which the client learns nothing but the request's id.
     pub fn internal(fault: impl Into<String>) -> Self {
-        let detail = "the server failed; its log has the cause under this request id";
+        let detail = format!("the server failed; its log has the cause under {REQUEST_ID}");
         Self { fault: Some(fault.into()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail) }
     }
 
     /// The same, as the failure of a run.
     #[must_use]
     pub fn of_answer(self, id: &str) -> Self {
-        Self { instance: Some(format!("/v1/answers/{id}")), ..self }
+        // A run outlives its request, so the log has its id.
+        let detail = self.detail.replace(REQUEST_ID, ANSWER_ID);
+        Self { instance: Some(format!("/v1/answers/{id}")), detail, ..self }
     }
 
     /// The document of this failure.

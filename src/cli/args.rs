@@ -41,7 +41,7 @@ pub enum Command {
     ///
     /// A line replaces the one of the same id and title that was read before, so importing a file again changes
     /// nothing. A line whose title was corrected is taken for another paper, unless its doi or arxiv_id tells
-    /// that it is the same.
+    /// that it is the same; a line whose doi or arxiv_id was corrected always is.
     Import {
         /// The file
         file: PathBuf,

@@ -135,7 +135,7 @@ pub struct Store {
 impl Store {
     /// The database file; none when the address names none. A path is absolute when it begins with `/` after
     /// `sqlite:` or after the `//` that users of other programs put there, with three slashes or four in all;
-    /// else it is relative to the working directory.
+    /// else it is relative to the home folder.
     #[must_use]
     pub fn file(&self) -> Option<PathBuf> {
         let path = self.url.strip_prefix("sqlite:")?;

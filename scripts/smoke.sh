@@ -198,7 +198,7 @@ start_server() {
 
 healthy() { request 200 application/json health.json "$url/healthz" && holds 'd["status"] == "ok"' d=health.json; }
 
-ready() { request 200 application/json ready.json "$url/readyz" && holds 'd["papers"] == 78' d=ready.json; }
+ready() { request 200 application/json ready.json "$url/readyz" && holds 'd["revision"] == d["indexed"] > 0' d=ready.json; }
 
 get_search() {
   request 200 application/json http.json "$url/v1/search?q=attention+is+all+you+need&limit=3" &&

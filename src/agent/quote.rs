@@ -1,6 +1,7 @@
 //! The answer without a model: the sentences of the papers that answer the question.
 
 use super::evidence::{Evidence, Sentence, cosine};
+use super::support::names_are_known;
 use super::words::{content_stems, coverage};
 
 /// A sentence that is to be quoted.
@@ -31,7 +32,9 @@ const WORDS: f32 = 0.35;
 /// The sentences that answer the question, best first; none when the evidence does not answer it.
 ///
 /// A sentence scores by the cosine of question and sentence and by the share of the question's content
-/// words that it, or its paper's title, has. Sentences that repeat a better one are left out.
+/// words that it, or its paper's title, has. One in which, or in whose title, a name of the question does not occur
+/// is about something else: the accuracy of another model, on another data set. Sentences that repeat a better one are
+/// left out.
 #[must_use]
 pub fn choose(question: &str, vector: Option<&[f32]>, evidence: &[Evidence]) -> Vec<Chosen> {
     let wanted = content_stems(question);
@@ -39,7 +42,9 @@ pub fn choose(question: &str, vector: Option<&[f32]>, evidence: &[Evidence]) -> 
     let mut rated: Vec<(Chosen, &Sentence)> = Vec::new();
     for source in evidence {
         let title = content_stems(&source.paper.title);
-        for sentence in &source.sentences {
+        let about =
+            |sentence: &&Sentence| names_are_known(question, &format!("{} {}", source.paper.title, sentence.text));
+        for sentence in source.sentences.iter().filter(about) {
             let with_title = sentence.stems.union(&title).cloned().collect();
             let words = (coverage(&wanted, &sentence.stems) + coverage(&wanted, &with_title)) / 2.0;
             let score = match (vector, &sentence.vector) {

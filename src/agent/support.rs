@@ -71,7 +71,7 @@ fn every_part_is_known(claim: &str, closest: &[Closest], sources: &[&Evidence]) 
 }
 
 /// Every name of the claim occurs in the sources, hyphens aside (`GPT-3` and `GPT3` are one).
-fn names_are_known(claim: &str, sources: &str) -> bool {
+pub(super) fn names_are_known(claim: &str, sources: &str) -> bool {
     let flat = |text: &str| text.to_lowercase().replace('-', "");
     let sources = flat(sources);
     names(claim).iter().all(|name| sources.contains(&flat(name)))

@@ -70,14 +70,8 @@ pub(super) async fn of_answer(
     let format = read_format(format.as_deref())?;
     let answer = super::answers::stored(&state, &id).await?;
     let cited: Cited = serde_json::from_str(answer.get()).map_err(|fault| ApiError::internal(fault.to_string()))?;
-    let mut papers: Vec<Paper> = Vec::new();
-    for citation in cited.citations {
-        let paper = find(&state, &citation.paper_id).await?;
-        if papers.iter().all(|known| known.id != paper.id) {
-            papers.push(paper);
-        }
-    }
-    Ok(respond(&papers, format))
+    let ids: Vec<String> = cited.citations.into_iter().map(|citation| citation.paper_id).collect();
+    Ok(respond(&find_all(&state, &ids).await?, format))
 }
 
 async fn bibliography(state: &ApiState, request: CitationRequest) -> Result<Response, ApiError> {
@@ -85,11 +79,19 @@ async fn bibliography(state: &ApiState, request: CitationRequest) -> Result<Resp
     if request.ids.is_empty() || request.ids.len() > MOST_IDS {
         return Err(ApiError::bad_request(format!("give from 1 to {MOST_IDS} `ids`; there are {}", request.ids.len())));
     }
-    let mut papers = Vec::with_capacity(request.ids.len());
-    for id in &request.ids {
-        papers.push(find(state, id).await?);
+    Ok(respond(&find_all(state, &request.ids).await?, format))
+}
+
+/// The papers that these ids name, each once.
+async fn find_all(state: &ApiState, ids: &[String]) -> Result<Vec<Paper>, ApiError> {
+    let mut papers: Vec<Paper> = Vec::new();
+    for id in ids {
+        let paper = find(state, id).await?;
+        if papers.iter().all(|known| known.id != paper.id) {
+            papers.push(paper);
+        }
     }
-    Ok(respond(&papers, format))
+    Ok(papers)
 }
 
 fn read_format(format: Option<&str>) -> Result<Format, ApiError> {

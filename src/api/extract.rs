@@ -32,6 +32,10 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for Body<T> {
             other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => ApiError::too_large(limit),
             other => ApiError::bad_request(other.body_text()),
         })?;
+        // A list would be read as the object's values in their order.
+        if bytes.trim_ascii_start().first() == Some(&b'[') {
+            return Err(ApiError::bad_request("the body must be a JSON object"));
+        }
         serde_json::from_slice(&bytes)
             .map(Self)
             .map_err(|error| ApiError::bad_request(format!("the body is not usable: {error}")))

@@ -105,7 +105,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Outcome> {
 pub(crate) async fn open(config: Config) -> Result<App, AppError> {
     let app = App::open(config, Clock::system()).await?;
     if let Some(fault) = &app.embedding_fault {
-        tracing::warn!("searching by words only: {fault}");
+        tracing::warn!("searching by words only: {fault}; run `lectern reindex` when that is done");
     }
     Ok(app)
 }

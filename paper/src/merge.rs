@@ -7,7 +7,7 @@ use crate::{Author, Doi, Paper, PaperIds, PublicationDate, Sighting, SourceName,
 ///
 /// The result does not depend on the order of the records, and giving one twice changes nothing. No
 /// field that any record has is lost: where several have it, the most trusted source is taken
-/// ([`SourceName`]'s order; among records of one source the newest version), for venue and citation
+/// ([`SourceName`]'s order; among records of one source the newest version), for venue, its year, and citation
 /// count Semantic Scholar before arXiv, for the DOI a publisher's before arXiv's own. Withdrawn is as
 /// the newest arXiv record says; retracted if anybody says so.
 #[must_use]
@@ -21,7 +21,9 @@ pub fn merge(records: &[Paper]) -> Option<Paper> {
         title: first.title.clone(),
         abstract_text: first_of(&ordered, |p| p.abstract_text.clone()),
         authors: merge_authors(&ordered),
-        year: published.map(PublicationDate::year).or_else(|| first_of(&ordered, |p| p.year)),
+        year: year_of_venue(&ordered)
+            .or(published.map(PublicationDate::year))
+            .or_else(|| first_of(&ordered, |p| p.year)),
         published,
         updated: ordered.iter().filter_map(|p| p.updated).max(),
         venue: first_of(&scholar_first(&ordered), |p| p.venue.clone()),
@@ -68,6 +70,12 @@ fn by_version(a: &Paper, b: &Paper) -> Ordering {
 /// `sources` is a paper's last field, so it decides only between records that say the same.
 fn by_text(a: &Paper, b: &Paper) -> Ordering {
     format!("{a:?}").cmp(&format!("{b:?}"))
+}
+
+/// The year that goes with the venue shown: a preprint's date is not that of the conference it led to.
+fn year_of_venue(ordered: &[&Paper]) -> Option<i16> {
+    let with_venue = scholar_first(ordered).into_iter().find(|paper| paper.venue.is_some());
+    with_venue.and_then(|paper| paper.year)
 }
 
 fn first_of<T>(ordered: &[&Paper], field: impl Fn(&Paper) -> Option<T>) -> Option<T> {

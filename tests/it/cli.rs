@@ -60,6 +60,12 @@ fn cite_takes_ids_of_any_kind_and_writes_three_formats() {
     let bibtex = home.run(&["cite", "arXiv:1706.03762"]).exited(0).stdout;
     assert!(bibtex.starts_with("@"), "{bibtex}");
     assert!(bibtex.contains("vaswani2017attention") && bibtex.contains("eprint"), "{bibtex}");
+    let twice = home.run(&["cite", "1706.03762", "10.48550/arXiv.1706.03762"]).exited(0).stdout;
+    assert_eq!(twice, bibtex, "two ids of one paper are one entry");
+    let conference = home.run(&["cite", "1810.04805"]).exited(0).stdout;
+    assert!(conference.contains("  year = {2019}") && !conference.contains("month"), "the venue's year: {conference}");
+    let unknown = home.run(&["cite", "00000000-0000-0000-0000-000000000000"]).exited(1);
+    assert!(unknown.stderr.contains("no paper `00000000-0000-0000-0000-000000000000` in"), "{}", unknown.stderr);
     let ris = home.run(&["cite", "10.1145/1571941.1572114", "--format", "ris"]).exited(0).stdout;
     assert!(ris.starts_with("TY  - ") && ris.trim_end().ends_with("ER  -"), "{ris}");
     let csl = home.run(&["cite", "1706.03762", "1810.04805v2", "--format", "csl-json"]).exited(0).json();

@@ -4,6 +4,8 @@ set -euo pipefail
 
 repository=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 readonly repository
+# shellcheck source=scripts/messages.sh
+source "$repository/scripts/messages.sh"
 
 usage() {
   cat <<'TEXT'
@@ -15,16 +17,6 @@ prints three commands to try as soon as it answers.
   LECTERN_HOME  the home folder, by default the platform's data folder
   ADDR          where to listen, by default server.addr: 127.0.0.1:8080
 TEXT
-}
-
-say() { printf '==> %s\n' "$*"; }
-
-die() {
-  printf 'error: %s\n' "$1" >&2
-  shift
-  local line
-  for line in "$@"; do printf '       %s\n' "$line" >&2; done
-  exit 1
 }
 
 # Prints "HOME ADDR", one a line: what the binary will use.

@@ -7,6 +7,8 @@ readonly LIBRARY='libonnxruntime.so'
 
 scripts=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 readonly scripts
+# shellcheck source=scripts/messages.sh
+source "$scripts/messages.sh"
 python=''
 partial=''
 site=''
@@ -27,16 +29,6 @@ prepares the embedding model. Does nothing when all is there.
 The model goes to $LECTERN_MODEL_DIR, by default
 ${XDG_DATA_HOME:-$HOME/.local/share}/lectern/models
 TEXT
-}
-
-say() { printf '==> %s\n' "$*"; }
-
-die() {
-  printf 'error: %s\n' "$1" >&2
-  shift
-  local line
-  for line in "$@"; do printf '       %s\n' "$line" >&2; done
-  exit 1
 }
 
 have() { command -v "$1" >/dev/null 2>&1; }

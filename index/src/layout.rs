@@ -70,7 +70,8 @@ impl Layout {
     }
 
     /// Sees to it that the index is one for this model, or an empty folder that becomes one. Gives the
-    /// model it is built with. Without a model to load any index will do: its words can be searched.
+    /// model it is built with. Without a model to load any index will do, and so will one of words alone with a
+    /// model: its words can be searched.
     pub(crate) fn claim(
         &self,
         model: Option<&ModelInfo>,
@@ -88,8 +89,12 @@ impl Layout {
         if readable && (found.is_made_like(&wanted) || model.is_none()) {
             return Ok(found.model);
         }
-        if readable && found.model.is_none() && empty() {
-            self.write(&wanted)?;
+        if readable && found.model.is_none() {
+            if !empty() {
+                // Of use as it is; a model takes part in it only from the next reindex on.
+                return Ok(None);
+            }
+            self.write(&Manifest { library: found.library, ..wanted.clone() })?;
             return Ok(wanted.model);
         }
         let (indexed_with, configured) = (found.describe(), wanted.describe());
@@ -186,12 +191,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_index_of_words_may_get_a_model_and_a_full_one_not() {
+    fn an_empty_index_of_words_gets_a_model_and_a_full_one_stays_as_it_is() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
         assert_eq!(layout.claim(None, || true).unwrap(), None);
-        assert!(matches!(layout.claim(Some(&model("a")), || false), Err(IndexError::ModelChanged { .. })));
+        layout.give_to("library").unwrap();
+        assert_eq!(layout.claim(Some(&model("a")), || false).unwrap(), None);
         assert_eq!(layout.claim(Some(&model("a")), || true).unwrap(), Some("a".to_owned()));
+        assert_eq!(layout.library().unwrap(), Some("library".to_owned()));
     }
 
     #[test]

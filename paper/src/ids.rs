@@ -180,6 +180,16 @@ impl PaperRef {
     }
 }
 
+impl fmt::Display for PaperRef {
+    /// The key, or the library's own id.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self, self.identity_key()) {
+            (Self::Library(id), _) => id.fmt(f),
+            (_, key) => f.write_str(&key.unwrap_or_default()),
+        }
+    }
+}
+
 impl FromStr for PaperRef {
     type Err = ParseError;
 

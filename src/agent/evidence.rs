@@ -137,10 +137,31 @@ fn split(hit: &SearchHit) -> Vec<Sentence> {
 }
 
 #[cfg(test)]
-mod tests {
-    use index::ModelInfo;
+pub(crate) mod tests {
+    use index::{ArmScores, ModelInfo, Passage, PassageId, Section};
+    use paper::{Author, PaperId, SourceName};
 
     use super::*;
+
+    /// A passage that a search has found: a whole abstract.
+    pub(crate) fn found(title: &str, text: &str) -> (SearchHit, Paper) {
+        let id = PaperId::derive(title);
+        let mut paper = Paper::new(title, SourceName::Arxiv, jiff::Timestamp::UNIX_EPOCH);
+        paper.id = Some(id);
+        paper.abstract_text = Some(text.to_owned());
+        paper.authors = vec![Author::named("Ashish Vaswani")];
+        paper.year = Some(2017);
+        let passage = Passage {
+            id: PassageId::derive(id, 0),
+            paper: id,
+            ordinal: 0,
+            section: Section::Abstract,
+            start: 0,
+            end: text.chars().count(),
+            text: text.to_owned(),
+        };
+        (SearchHit { paper: id, passage, score: 1.0, scores: ArmScores::default(), highlights: Vec::new() }, paper)
+    }
 
     /// Embeds passages and queries each in its own way, as models with a prefix do.
     struct TwoWays(ModelInfo);

@@ -82,14 +82,10 @@ async fn bibliography(state: &ApiState, request: CitationRequest) -> Result<Resp
     Ok(respond(&find_all(state, &request.ids).await?, format))
 }
 
-/// The papers that these ids name, each once.
 async fn find_all(state: &ApiState, ids: &[String]) -> Result<Vec<Paper>, ApiError> {
-    let mut papers: Vec<Paper> = Vec::new();
+    let mut papers = Vec::with_capacity(ids.len());
     for id in ids {
-        let paper = find(state, id).await?;
-        if papers.iter().all(|known| known.id != paper.id) {
-            papers.push(paper);
-        }
+        papers.push(find(state, id).await?);
     }
     Ok(papers)
 }

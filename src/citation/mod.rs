@@ -18,6 +18,7 @@ mod corpus_tests;
 #[cfg(test)]
 mod fixtures;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -96,14 +97,17 @@ impl FromStr for Format {
 
 /// The papers as one file of the given format, in the order given.
 ///
-/// Citation keys are unique within the file and do not depend on the order. A paper given twice is
-/// written twice.
+/// Citation keys are unique within the file and do not depend on the order. A paper of the library that is given
+/// twice, by two of its ids for one, is written once.
 #[must_use]
 pub fn export(papers: &[&Paper], format: Format) -> String {
+    let mut seen = HashSet::new();
+    let papers: Vec<&Paper> =
+        papers.iter().copied().filter(|paper| paper.id.is_none_or(|id| seen.insert(id))).collect();
     match format {
-        Format::Bibtex => bibtex::write(papers),
-        Format::Ris => ris::write(papers),
-        Format::CslJson => csl::write(papers),
+        Format::Bibtex => bibtex::write(&papers),
+        Format::Ris => ris::write(&papers),
+        Format::CslJson => csl::write(&papers),
     }
 }
 

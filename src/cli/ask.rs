@@ -144,22 +144,11 @@ pub(crate) fn references(ids: &[String]) -> anyhow::Result<Vec<PaperRef>> {
     parsed.map_err(|error: paper::ParseError| Usage(error.to_string()).into())
 }
 
-fn named(reference: &PaperRef) -> String {
-    match reference {
-        PaperRef::Library(id) => id.to_string(),
-        other => other.identity_key().unwrap_or_else(|| format!("{other:?}")),
-    }
-}
-
 pub(crate) async fn cite(app: &App, ids: &[PaperRef], format: Format, output: &mut Output) -> anyhow::Result<Outcome> {
     let mut papers = Vec::with_capacity(ids.len());
     for id in ids {
         let paper = app.library.store.paper(id).await?;
-        let paper = paper.ok_or_else(|| anyhow::anyhow!("no paper `{}` in the library", named(id)))?;
-        // Two ids of one paper are one entry.
-        if papers.iter().all(|known: &Paper| known.id != paper.id) {
-            papers.push(paper);
-        }
+        papers.push(paper.ok_or_else(|| anyhow::anyhow!("no paper `{id}` in the library"))?);
     }
     let papers: Vec<&Paper> = papers.iter().collect();
     let exported = export(&papers, format);

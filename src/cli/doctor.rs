@@ -162,5 +162,11 @@ async fn library(config: Config) -> Check {
     {
         return Check::bad(WHAT, fault.to_string(), "do as it says; the papers are not touched by it");
     }
-    Check::good(WHAT, format!("{} papers; the index is {behind} changes behind", counts.papers))
+    let found = format!("{} papers; the index is {behind} changes behind", counts.papers);
+    match app.library.index.stats().await {
+        Ok(index) if index.model.is_none() && app.embedding_fault.is_none() => {
+            Check::missing(WHAT, format!("{found}, and has words only"), "run `lectern reindex` to add the vectors")
+        }
+        _ => Check::good(WHAT, found),
+    }
 }

@@ -106,3 +106,21 @@ fn a_qdrant_server_that_is_down_leaves_words_to_search_and_papers_to_cite() {
     let again = home.set("LECTERN__INDEX__DENSE", "edge");
     assert!(titles(&again, "attention").contains(&"Attention Is All You Need".to_owned()), "the index is still there");
 }
+
+#[test]
+fn an_index_of_words_alone_stays_of_use_when_a_model_comes_and_gets_vectors_by_reindex() {
+    let home = Home::new().set("LECTERN__EMBEDDING__DIR", "/nonexistent/models");
+    imported(&home, "Glaciers of Patagonia");
+    let home = home.set("LECTERN__EMBEDDING__DIR", "");
+    imported(&home, "Orchids of Borneo");
+    let found = home.run(&["--json", "search", "orchids"]).exited(0).json();
+    assert_eq!((&found["mode"], &found["hits"][0]["paper"]["title"]), (&json!("lexical"), &json!("Orchids of Borneo")));
+    let notice = "The index was made without a model, so only words were searched; `lectern reindex` adds the vectors.";
+    assert_eq!(found["notice"], notice);
+    home.run(&["reindex"]).exited(0);
+    let found = home.run(&["--json", "search", "mountain ice"]).exited(0).json();
+    assert_eq!(
+        (&found["mode"], &found["hits"][0]["paper"]["title"]),
+        (&json!("hybrid"), &json!("Glaciers of Patagonia"))
+    );
+}

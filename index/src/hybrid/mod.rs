@@ -67,17 +67,22 @@ impl HybridIndex {
         vectors: Option<Arc<dyn VectorStore>>,
         embedder: Option<Arc<dyn Embedder>>,
     ) -> Result<Self, IndexError> {
-        let without_dense = match (&vectors, &embedder) {
-            (_, None) => "No embedding model is loaded, so only words were searched; `make setup` installs one.",
-            _ => "No vector store is open, so only words were searched.",
-        };
-        let dense = vectors.zip(embedder).map(|(vectors, embedder)| DenseArm { vectors, embedder });
+        let no_model = embedder.is_none();
+        let mut dense = vectors.zip(embedder).map(|(vectors, embedder)| DenseArm { vectors, embedder });
         let layout = Layout::new(&settings.dir);
         let known = dense.as_ref().map(|arm| arm.embedder.model());
         let unwritten = || {
             LexicalIndex::open(&layout.lexical()).and_then(|lexical| lexical.watermark()).is_ok_and(|mark| mark == 0)
         };
         let model = layout.claim(known, unwritten)?;
+        let without_dense = match (&model, &dense) {
+            _ if no_model => "No embedding model is loaded, so only words were searched; `make setup` installs one.",
+            (None, Some(_)) => {
+                "The index was made without a model, so only words were searched; `lectern reindex` adds the vectors."
+            }
+            _ => "No vector store is open, so only words were searched.",
+        };
+        dense = dense.filter(|_| model.is_some());
         let lexical = LexicalIndex::open(&layout.lexical())?;
         let watermark = AtomicU64::new(lexical.watermark()?);
         let writing = tokio::sync::Mutex::new(());

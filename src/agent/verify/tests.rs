@@ -1,37 +1,18 @@
 use std::collections::BTreeMap;
 
-use index::{ArmScores, Passage, PassageId, SearchHit, Section};
-use paper::{Author, Paper, PaperId, SourceName};
+use paper::PaperId;
 use proptest::prelude::*;
 
 use super::*;
 use crate::agent::answer::{Route, UsageReport};
 use crate::agent::evidence::gather;
+use crate::agent::evidence::tests::found;
 use crate::agent::sentence::sentences;
 
 const TRANSFORMER: &str = "The Transformer relies on attention alone, without recurrence. The large model reached 28.4 BLEU on \
     WMT 2014 English-German. Training took 3.5 days on eight GPUs.";
 const RAG: &str =
     "RAG joins a generator with a dense index of Wikipedia. It does not need retraining when facts change.";
-
-fn found(title: &str, text: &str) -> (SearchHit, Paper) {
-    let id = PaperId::derive(title);
-    let mut paper = Paper::new(title, SourceName::Arxiv, jiff::Timestamp::UNIX_EPOCH);
-    paper.id = Some(id);
-    paper.abstract_text = Some(text.to_owned());
-    paper.authors = vec![Author::named("Ashish Vaswani")];
-    paper.year = Some(2017);
-    let passage = Passage {
-        id: PassageId::derive(id, 0),
-        paper: id,
-        ordinal: 0,
-        section: Section::Abstract,
-        start: 0,
-        end: text.chars().count(),
-        text: text.to_owned(),
-    };
-    (SearchHit { paper: id, passage, score: 1.0, scores: ArmScores::default(), highlights: Vec::new() }, paper)
-}
 
 async fn evidence() -> Vec<Evidence> {
     let found = vec![found("Attention Is All You Need", TRANSFORMER), found("Retrieval-Augmented Generation", RAG)];

@@ -15,6 +15,8 @@ use crate::IngestError;
 /// 2. store the papers, and show the rejected records to the user;
 /// 3. only then store [`Page::next`] under the key, and go on with it until there is none.
 ///
+/// After the last page, [`Page::later`] is kept beside: the next sync of the request begins there.
+///
 /// A crash between 2 and 3 repeats a page and loses nothing. Retrying is done inside: an error has been
 /// retried as far as is polite, and one that [`IngestError::is_retryable`] is worth asking again later
 /// with the same cursor. A cursor belongs to the request that gave it; another refuses it.
@@ -28,6 +30,11 @@ pub trait Source: Send + Sync {
     /// The key under which the cursor of this request is stored: the same for the same request, today and
     /// after an upgrade, whatever the size of its pages.
     fn key(&self) -> String;
+
+    /// Whether what is new comes first. A sync that ends at its limit then begins anew the next time, else it goes on.
+    fn newest_first(&self) -> bool {
+        true
+    }
 
     /// The page at `cursor`, the first one at `None`; `seen` is the time that its papers are marked with.
     ///
@@ -47,6 +54,12 @@ pub struct Page {
     pub next: Option<Cursor>,
     /// How many records the source has for the whole request, where it says so.
     pub total: Option<u64>,
+    /// The records that the source has taken back, as [`paper::identity_keys`] writes their identifiers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deleted: Vec<String>,
+    /// On the last page: where the next sync of the same request begins, when it need not read everything again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub later: Option<Cursor>,
 }
 
 impl Page {

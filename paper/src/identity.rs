@@ -32,6 +32,7 @@ pub fn record_key(paper: &Paper) -> String {
     let own = match paper.source() {
         Some(SourceName::Arxiv) => "arxiv:",
         Some(SourceName::SemanticScholar) => "s2:",
+        Some(SourceName::Crossref) => "doi:",
         Some(SourceName::Import) | None => "local:",
     };
     let native = keys.iter().find(|key| key.starts_with(own)).or_else(|| keys.first());

@@ -12,13 +12,15 @@ pub enum SourceName {
     Arxiv,
     /// Semantic Scholar.
     SemanticScholar,
+    /// Crossref: what the publisher registered.
+    Crossref,
     /// A file of the user's own.
     Import,
 }
 
 impl SourceName {
     /// Every source, in the order of trust.
-    pub const ALL: [Self; 3] = [Self::Arxiv, Self::SemanticScholar, Self::Import];
+    pub const ALL: [Self; 4] = [Self::Arxiv, Self::SemanticScholar, Self::Crossref, Self::Import];
 
     /// The name as users write it.
     #[must_use]
@@ -26,6 +28,7 @@ impl SourceName {
         match self {
             Self::Arxiv => "arxiv",
             Self::SemanticScholar => "semantic-scholar",
+            Self::Crossref => "crossref",
             Self::Import => "import",
         }
     }
@@ -43,7 +46,7 @@ impl FromStr for SourceName {
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let wanted = text.trim().to_ascii_lowercase().replace('_', "-");
         let found = Self::ALL.into_iter().find(|source| source.as_str() == wanted);
-        found.ok_or_else(|| ParseError::new(text, "a source: arxiv, semantic-scholar or import"))
+        found.ok_or_else(|| ParseError::new(text, "a source: arxiv, semantic-scholar, crossref or import"))
     }
 }
 string_serde!(SourceName);

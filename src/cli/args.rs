@@ -175,7 +175,7 @@ pub struct FilterArgs {
     /// In this category: cs.CL, or cs for all of it
     #[arg(long)]
     pub category: Vec<String>,
-    /// Told of by this source: arxiv, semantic-scholar or import
+    /// Told of by this source: arxiv, semantic-scholar, crossref or import
     #[arg(long)]
     pub source: Vec<String>,
 }

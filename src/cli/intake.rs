@@ -2,44 +2,54 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context;
-use ingest::arxiv::{self, ArxivRequest, ArxivSource};
-use ingest::http::{ClientSettings, PoliteClient};
-use ingest::semantic_scholar::{self, S2Request, S2Source};
-use ingest::{IngestError, Page, Rejected, Source};
+use ingest::{IngestError, Page, Rejected, Source, arxiv, semantic_scholar};
 use paper::SourceName;
 use serde_json::json;
 
 use super::args::{SyncArgs, SyncSource};
 use super::output::{Meter, Output};
 use super::{Outcome, Usage, open};
-use crate::app::{App, AppError, destroy_index};
-use crate::config::{Config, Origin, optional, optional_secret};
+use crate::app::{App, SourceError, Sources, destroy_index};
+use crate::config::{Config, Origin, SyncSpec};
 use crate::library::{self, IndexReport, SyncRequest};
 use crate::store::UpsertCounts;
 
-/// arXiv asks for one request every three seconds, Semantic Scholar for one a second.
-const ARXIV_INTERVAL: Duration = Duration::from_secs(3);
-const SCHOLAR_INTERVAL: Duration = Duration::from_secs(1);
-
 pub(crate) async fn sync(config: Config, source: SyncSource, output: &mut Output) -> anyhow::Result<Outcome> {
-    let (common, live): (SyncArgs, Option<Box<dyn Source>>) = match source {
+    let (common, spec, parse): (SyncArgs, SyncSpec, Parse) = match source {
         SyncSource::Arxiv { query, category, ids, common } => {
-            let nothing = query.is_none() && category.is_none() && ids.is_empty();
-            check_origin(nothing, &common, "--query, --category, --ids or --from-file")?;
-            let live = if nothing { None } else { Some(arxiv_source(&config, query, category, &ids)?) };
-            (common, live)
+            let spec = SyncSpec { query, category, ids, ..SyncSpec::of(SourceName::Arxiv) };
+            check_origin(
+                spec == SyncSpec::of(SourceName::Arxiv),
+                &common,
+                "--query, --category, --ids or --from-file",
+            )?;
+            (common, spec, arxiv::parse)
         }
         SyncSource::SemanticScholar { query, bulk, ids, common } => {
-            let nothing = query.is_none() && ids.is_empty();
-            check_origin(nothing, &common, "--query, --ids or --from-file")?;
-            let live = if nothing { None } else { Some(scholar_source(&config, query, bulk, ids)?) };
-            return run(config, common, live, semantic_scholar::parse_body, output).await;
+            let spec = SyncSpec { query, bulk, ids, ..SyncSpec::of(SourceName::SemanticScholar) };
+            check_origin(spec == SyncSpec::of(SourceName::SemanticScholar), &common, "--query, --ids or --from-file")?;
+            (common, spec, semantic_scholar::parse_body)
         }
     };
-    run(config, common, live, arxiv::parse, output).await
+    let live = match &common.from_file {
+        Some(_) => None,
+        None => Some(Sources::new(Arc::new(config.clone())).source(&spec).map_err(as_usage)?),
+    };
+    run(config, common, live, parse, output).await
+}
+
+/// Reads a saved answer.
+type Parse = fn(&[u8], jiff::Timestamp) -> Result<Page, IngestError>;
+
+fn as_usage(fault: SourceError) -> anyhow::Error {
+    match fault {
+        SourceError::Spec(what) => Usage(what).into(),
+        SourceError::Client(fault) => fault.into(),
+        SourceError::Home(fault) => fault.into(),
+    }
 }
 
 fn check_origin(nothing: bool, common: &SyncArgs, choices: &str) -> Result<(), Usage> {
@@ -54,7 +64,7 @@ async fn run(
     config: Config,
     common: SyncArgs,
     live: Option<Box<dyn Source>>,
-    parse: fn(&[u8], jiff::Timestamp) -> Result<Page, IngestError>,
+    parse: Parse,
     output: &mut Output,
 ) -> anyhow::Result<Outcome> {
     let clock = crate::clock::Clock::system();
@@ -219,56 +229,4 @@ pub(crate) async fn reindex(config: Config, output: &mut Output) -> anyhow::Resu
         json!({"papers": indexed.papers, "seconds": seconds, "embedding_seconds": indexed.embedding.as_secs_f64()});
     output.print(&document, || format!("{} papers indexed in {seconds:.1} s", indexed.papers))?;
     Ok(Outcome::Done)
-}
-
-fn arxiv_source(
-    config: &Config,
-    query: Option<String>,
-    category: Option<String>,
-    ids: &[String],
-) -> anyhow::Result<Box<dyn Source>> {
-    let ids: Result<Vec<paper::ArxivId>, _> = ids.iter().map(|id| id.parse()).collect();
-    let ids = ids.map_err(|error| Usage(error.to_string()))?;
-    let request = ArxivRequest { query, category, ids, ..ArxivRequest::default() };
-    let base = config.settings.sources.arxiv.base_url.parse()?;
-    let client = client(config, "arxiv", ARXIV_INTERVAL)?;
-    Ok(Box::new(ArxivSource::new(client, base, request)))
-}
-
-fn scholar_source(
-    config: &Config,
-    query: Option<String>,
-    bulk: bool,
-    ids: Vec<String>,
-) -> anyhow::Result<Box<dyn Source>> {
-    let request = match query {
-        // As arXiv does: what is new comes first, so that a repeated sync with --max finds it.
-        Some(query) if bulk => S2Request::Bulk { query, sort: Some("publicationDate:desc".to_owned()) },
-        Some(query) => S2Request::Search { query },
-        None => S2Request::Batch { ids },
-    };
-    let settings = &config.settings.sources.semantic_scholar;
-    let base = settings.base_url.parse()?;
-    let client = client(config, "semantic-scholar", SCHOLAR_INTERVAL)?;
-    Ok(Box::new(S2Source::new(client, base, optional_secret(&settings.api_key), request)))
-}
-
-fn client(config: &Config, source: &str, min_interval: Duration) -> anyhow::Result<Arc<PoliteClient>> {
-    let sources = &config.settings.sources;
-    let contact = optional(&sources.contact).map(|contact| format!(" ({contact})")).unwrap_or_default();
-    let unusable = |source| AppError::Home { path: config.home.clone(), source };
-    let pace = config.home.join(format!("{source}.pace"));
-    // Tried before anything is asked, where it is still known to be a matter of the home folder.
-    std::fs::create_dir_all(&config.home).map_err(unusable)?;
-    std::fs::File::options().append(true).create(true).open(&pace).map_err(unusable)?;
-    let settings = ClientSettings {
-        user_agent: format!("lectern/{}{contact}", env!("CARGO_PKG_VERSION")),
-        timeout: Duration::from_secs(sources.timeout_s),
-        min_interval,
-        max_retries: sources.max_retries,
-        max_wait: Duration::from_secs(sources.max_wait_s),
-        state_file: Some(pace),
-        ..ClientSettings::default()
-    };
-    Ok(Arc::new(PoliteClient::new(settings, crate::clock::Clock::system().now_fn())?))
 }

@@ -3,6 +3,7 @@
 pub mod env;
 pub mod layers;
 mod sections;
+mod sync_spec;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,7 @@ pub use env::Environment;
 pub use layers::{Layers, Origin};
 use secrecy::SecretString;
 pub use sections::*;
+pub use sync_spec::SyncSpec;
 
 /// The documented defaults.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");

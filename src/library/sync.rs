@@ -14,6 +14,8 @@ pub struct SyncReport {
     pub counts: UpsertCounts,
     /// The records that could not be taken in, each with the reason.
     pub rejected: Vec<Rejected>,
+    /// Records that the source has taken back, and the library had.
+    pub deleted: u64,
     /// Whether it went on from where an earlier, interrupted one stopped.
     pub resumed: bool,
     /// Why the place where an earlier one stopped was given up, when it was.
@@ -47,40 +49,49 @@ impl Library {
             let cut = page.papers.len() > room;
             page.papers.truncate(room);
             taken += page.papers.len();
-            let (next, total) = (page.next.take(), page.total.unwrap_or_default());
+            let (next, later, total) = (page.next.take(), page.later.take(), page.total.unwrap_or_default());
             self.take_page(page, &mut report).await?;
             progress(taken as u64, total.min(request.max as u64));
+            report.stopped_at_max = cut || (next.is_some() && taken >= request.max);
+            let begins_anew = report.stopped_at_max && request.source.newest_first();
             match next {
-                Some(place) if taken < request.max => {
+                Some(place) if !cut && !begins_anew => {
                     self.store.save_cursor(&key, &place.to_string(), self.clock.now()).await?;
+                    if report.stopped_at_max {
+                        return Ok(report);
+                    }
                     page = request.source.page(Some(&place), self.clock.now()).await?;
                 }
-                more => {
-                    report.stopped_at_max = cut || more.is_some();
+                // The page that was cut short is where it goes on.
+                _ if cut && !request.source.newest_first() => return Ok(report),
+                _ => {
                     self.store.clear_cursor(&key).await?;
+                    if let Some(later) = later.filter(|_| !report.stopped_at_max) {
+                        self.store.save_cursor(&later_key(&key), &later.to_string(), self.clock.now()).await?;
+                    }
                     return Ok(report);
                 }
             }
         }
     }
 
-    /// The page at the stored place, else the first. A place that the source refuses is given up, or it would
-    /// block the sync for good: Semantic Scholar's tokens expire.
+    /// The page at the stored place, else at the one that the last finished sync left, else the first. A place that
+    /// the source refuses is given up, or it would block the sync for good: Semantic Scholar's tokens expire.
     async fn first_page(&self, source: &dyn Source, key: &str, report: &mut SyncReport) -> Result<Page, LibraryError> {
-        let stored = self.store.cursor(key).await?.and_then(|place| place.parse().ok());
-        let Some(place) = stored else { return Ok(source.page(None, self.clock.now()).await?) };
-        match source.page(Some(&place), self.clock.now()).await {
-            Err(refused) if refused.may_be_of_the_cursor() => {
-                let page = source.page(None, self.clock.now()).await?;
-                self.store.clear_cursor(key).await?;
-                report.began_anew = Some(refused.to_string());
-                Ok(page)
-            }
-            page => {
-                report.resumed = true;
-                Ok(page?)
+        for (kept, resumed) in [(key.to_owned(), true), (later_key(key), false)] {
+            let Some(place) = self.store.cursor(&kept).await?.and_then(|place| place.parse().ok()) else { continue };
+            match source.page(Some(&place), self.clock.now()).await {
+                Err(refused) if refused.may_be_of_the_cursor() => {
+                    self.store.clear_cursor(&kept).await?;
+                    report.began_anew = Some(refused.to_string());
+                }
+                page => {
+                    report.resumed = resumed;
+                    return Ok(page?);
+                }
             }
         }
+        Ok(source.page(None, self.clock.now()).await?)
     }
 
     /// Takes in what a file holds.
@@ -101,4 +112,9 @@ impl Library {
         self.wake_indexer();
         Ok(())
     }
+}
+
+/// Under which the place is kept where the next sync of a finished request begins.
+fn later_key(key: &str) -> String {
+    format!("{key}#later")
 }

@@ -169,7 +169,10 @@ mod tests {
         expected.comment = Some("12 pages, 2 figures".into());
         expected.journal_ref = Some("J. Search 1 (2021) 2".into());
         let page = parsed(&format!("{}{ENTRY}", counts(1, 0)));
-        assert_eq!(page, Page { papers: vec![expected], rejected: vec![], next: None, total: Some(1) });
+        assert_eq!(
+            page,
+            Page { papers: vec![expected], rejected: vec![], next: None, total: Some(1), ..Page::default() }
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The parts put together: configuration, store, index, model, agent; and the lock on the home folder.
 
+mod sources;
+
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -11,6 +13,7 @@ use index::{
     QdrantStore, VectorStore,
 };
 use serde::Serialize;
+pub use sources::{SourceError, Sources};
 
 use crate::agent::answer::{FailedAnswer, Question};
 use crate::agent::event::EventLog;
@@ -74,6 +77,8 @@ pub struct App {
     pub config: Arc<Config>,
     /// The time and new ids.
     pub clock: Clock,
+    /// Where papers come from.
+    pub sources: Arc<Sources>,
     /// The papers.
     pub library: Library,
     /// Who answers.
@@ -114,7 +119,9 @@ impl App {
             clock,
         });
         let embedding_fault = embedding_fault.map(Arc::from);
-        Ok(Self { config: Arc::new(config), clock, library, agent, embedding_fault, _lock: Arc::new(lock) })
+        let config = Arc::new(config);
+        let sources = Arc::new(Sources::new(Arc::clone(&config)));
+        Ok(Self { config, clock, sources, library, agent, embedding_fault, _lock: Arc::new(lock) })
     }
 
     /// Answers a question and keeps the answer with its events; the last event is told when both are kept.

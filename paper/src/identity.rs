@@ -24,7 +24,7 @@ pub fn identity_keys(paper: &Paper) -> Vec<String> {
 }
 
 /// The key of one source's record of a paper, under which a later record of the same source replaces
-/// it: arXiv's id, Semantic Scholar's id, the user's own id with the title; else the strongest of the
+/// it: arXiv's id, Semantic Scholar's id, the user's own id with the title and the line's other ids; else the strongest of the
 /// others; else, for a record without any identifier, a digest of its text.
 #[must_use]
 pub fn record_key(paper: &Paper) -> String {
@@ -36,9 +36,13 @@ pub fn record_key(paper: &Paper) -> String {
         Some(SourceName::Import) | None => "local:",
     };
     let native = keys.iter().find(|key| key.starts_with(own)).or_else(|| keys.first());
-    // Every file numbers its lines for itself: the title tells line 1 of one file from line 1 of another.
+    // Every file numbers its lines for itself: the title, and the identifiers that only a work or a book has, tell
+    // line 1 of one file from line 1 of another.
     let told_apart = |key: &String| match key.starts_with("local:") {
-        true => format!("{key}:{}", own_title(paper)),
+        true => {
+            let others = keys.iter().filter(|other| *other != key).map(|other| format!(" {other}"));
+            format!("{key}:{}{}", own_title(paper), others.collect::<String>())
+        }
         false => key.clone(),
     };
     native.map(told_apart).unwrap_or_else(|| {
@@ -66,7 +70,7 @@ pub fn title_key(title: &str) -> String {
 }
 
 /// The [`title_key`], or the title as it stands where it has no letters or digits outside formulas.
-fn own_title(paper: &Paper) -> String {
+pub(crate) fn own_title(paper: &Paper) -> String {
     Some(title_key(&paper.title)).filter(|key| !key.is_empty()).unwrap_or_else(|| paper.title.clone())
 }
 
@@ -216,6 +220,9 @@ mod tests {
         assert_eq!(record_key(&numbered("$\\alpha$")), "local:1:$\\alpha$");
         assert!(!same_title(&numbered("$\\alpha$"), &numbered("$\\beta$")));
         assert_eq!(identity_keys(&numbered("Deep Learning")), ["local:1"], "it is found by the number alone");
+        let mut with_doi = numbered("Deep Learning");
+        with_doi.ids.doi = Some("10.1000/A".parse().unwrap());
+        assert_eq!(record_key(&with_doi), "local:1:deeplearning doi:10.1000/a");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod identity;
 mod ids;
 mod merge;
 mod record;
+mod works;
 
 pub use arxiv_id::ArxivId;
 pub use author::{Author, surname};
@@ -21,6 +22,7 @@ pub use identity::{
 pub use ids::{CorpusId, PaperId, PaperIds, PaperRef, Pmid, S2Id};
 pub use merge::{merge, newer_of_same_record};
 pub use record::{Paper, Sighting, SourceName};
+pub use works::{Decision, Known, LinkKind, RecordName, Works, links, works};
 
 /// A text that is not what its place asks for; says what was read and what is expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -24,7 +24,7 @@ pub fn identity_keys(paper: &Paper) -> Vec<String> {
 }
 
 /// The key of one source's record of a paper, under which a later record of the same source replaces
-/// it: arXiv's id, Semantic Scholar's id, the user's own id with the title and the line's other ids; else the strongest of the
+/// it: arXiv's id, Semantic Scholar's id or corpus id, the user's own id with the title and the line's other ids; else the strongest of the
 /// others; else, for a record without any identifier, a digest of its text.
 #[must_use]
 pub fn record_key(paper: &Paper) -> String {
@@ -35,7 +35,10 @@ pub fn record_key(paper: &Paper) -> String {
         Some(SourceName::Crossref) => "doi:",
         Some(SourceName::Import) | None => "local:",
     };
-    let native = keys.iter().find(|key| key.starts_with(own)).or_else(|| keys.first());
+    let of_kind = |kind: &str| keys.iter().find(|key| key.starts_with(kind));
+    // A corpus id is Semantic Scholar's too; a DOI may be that of a whole book.
+    let second = of_kind("corpus:").filter(|_| own == "s2:");
+    let native = of_kind(own).or(second).or_else(|| keys.first());
     // Every file numbers its lines for itself: the title, and the identifiers that only a work or a book has, tell
     // line 1 of one file from line 1 of another.
     let told_apart = |key: &String| match key.starts_with("local:") {
@@ -204,6 +207,8 @@ mod tests {
         assert_ne!(by_text, record_key(&paper("T", 2015, "A")));
         scholar.ids.arxiv = Some("1512.03385".parse().unwrap());
         assert_eq!(record_key(&scholar), "arxiv:1512.03385");
+        scholar.ids.corpus_id = Some(crate::CorpusId(7));
+        assert_eq!(record_key(&scholar), "corpus:7");
         scholar.ids.semantic_scholar = Some("204e3073870fae3d05bcbc2f6a8e263d9b72e776".parse().unwrap());
         assert_eq!(record_key(&scholar), "s2:204e3073870fae3d05bcbc2f6a8e263d9b72e776");
     }

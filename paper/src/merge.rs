@@ -59,7 +59,8 @@ fn by_trust(a: &Paper, b: &Paper) -> Ordering {
 /// Newest first.
 fn by_age(a: &Paper, b: &Paper) -> Ordering {
     let seen = |paper: &Paper| paper.sources.iter().map(|s| s.seen).max();
-    by_version(a, b).then_with(|| seen(b).cmp(&seen(a))).then_with(|| by_text(a, b))
+    // The other way round than between sources: what is known sorts after what is not.
+    by_version(a, b).then_with(|| seen(b).cmp(&seen(a))).then_with(|| by_text(b, a))
 }
 
 fn by_version(a: &Paper, b: &Paper) -> Ordering {

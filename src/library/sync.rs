@@ -1,6 +1,7 @@
 //! Source -> store: page by page, the cursor after the papers.
 
 use ingest::{Page, Rejected, Source};
+use paper::SourceName;
 use serde::Serialize;
 
 use super::{Library, LibraryError, Progress};
@@ -108,6 +109,14 @@ impl Library {
 
     async fn take_page(&self, page: Page, report: &mut SyncReport) -> Result<(), LibraryError> {
         report.counts += self.store.upsert(&page.papers).await?;
+        // Whose record it is can be told from the identifier: arXiv deletes under its own.
+        let (arxiv, others): (Vec<String>, Vec<String>) =
+            page.deleted.into_iter().partition(|key| key.starts_with("arxiv:"));
+        for (source, keys) in [(SourceName::Arxiv, arxiv), (SourceName::SemanticScholar, others)] {
+            if !keys.is_empty() {
+                report.deleted += self.store.take_back(source, &keys, self.clock.now()).await?;
+            }
+        }
         report.rejected.extend(page.rejected);
         self.wake_indexer();
         Ok(())

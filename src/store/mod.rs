@@ -4,13 +4,21 @@
 //! a time (the home folder's lock sees to that), and inside it one transaction.
 
 mod answers;
+mod carry_over;
 mod cursors;
+mod entry;
 mod error;
-mod owners;
+#[cfg(test)]
+mod owners_tests;
 mod papers;
+mod pool;
+#[cfg(test)]
+mod streams_tests;
+mod take_back;
 #[cfg(test)]
 mod tests;
 mod upsert;
+mod write;
 
 use std::path::Path;
 use std::time::Duration;
@@ -52,7 +60,9 @@ impl Store {
             .run(&pool)
             .await
             .map_err(|source| StoreError::opening(file, sqlx::Error::Migrate(Box::new(source))))?;
-        Ok(Self { pool, writer: std::sync::Arc::default() })
+        let store = Self { pool, writer: std::sync::Arc::default() };
+        store.carry_over().await?;
+        Ok(store)
     }
 
     /// The library's id, which its index follows; `new` when it has none yet.

@@ -155,29 +155,53 @@ async fn a_different_pubmed_id_keeps_works_of_one_title_apart() {
     assert_eq!(store.upsert(&records).await.unwrap(), counts(2, 0, 0));
 }
 
-/// Whatever the order: nothing is lost, no paper has both DOIs, and saying all of it again changes nothing.
+/// Whatever the order and the batches: where it is doubtful to which of two works a record belongs, it stays apart.
 #[tokio::test]
-async fn a_record_without_identifiers_joins_one_of_two_alike_only_while_there_is_one() {
+async fn a_record_without_identifiers_joins_neither_of_two_alike_whenever_it_comes() {
     let records = [alike(Some("10.1000/a")), alike(Some("10.1000/b")), alike(None)];
-    let (a, b, bare) = ("Introduction/10.1000/a/", "Introduction/10.1000/b/", "Introduction//");
-    for (order, papers) in [
-        ([0, 1, 2], expected(&[&[a], &[b], &[bare]])),
-        ([1, 0, 2], expected(&[&[a], &[b], &[bare]])),
-        ([0, 2, 1], expected(&[&[a, bare], &[b]])),
-        ([2, 0, 1], expected(&[&[a, bare], &[b]])),
-        ([1, 2, 0], expected(&[&[a], &[b, bare]])),
-        ([2, 1, 0], expected(&[&[a], &[b, bare]])),
-    ] {
+    let papers = expected(&[&["Introduction/10.1000/a/"], &["Introduction/10.1000/b/"], &["Introduction//"]]);
+    for order in [[0, 1, 2], [1, 0, 2], [0, 2, 1], [2, 0, 1], [1, 2, 0], [2, 1, 0]] {
         let (_folder, store) = store().await;
         for place in order {
             store.upsert(&[records[place].clone()]).await.unwrap();
         }
         assert_eq!(library(&store).await, papers, "{order:?}");
-        for again in [[0, 1, 2], [2, 1, 0]] {
-            let all = again.map(|place| records[place].clone());
-            assert_eq!(store.upsert(&all).await.unwrap(), counts(0, 0, 3), "{order:?}");
-        }
+        let all = order.map(|place| records[place].clone());
+        assert_eq!(store.upsert(&all).await.unwrap(), counts(0, 0, 3), "{order:?}");
         assert_eq!(library(&store).await, papers, "{order:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_id_comes_back_when_its_paper_turns_out_not_to_be_another_one() {
+    let (_folder, store) = store().await;
+    let (one, bare) = (alike(Some("10.1000/a")), alike(None));
+    store.upsert(std::slice::from_ref(&bare)).await.unwrap();
+    let id = store.changes_since(0, 10).await.unwrap()[0].id;
+    store.upsert(std::slice::from_ref(&one)).await.unwrap();
+    assert_eq!(library(&store).await, expected(&[&["Introduction//", "Introduction/10.1000/a/"]]));
+    assert_eq!(store.paper(&reference("10.1000/a")).await.unwrap().unwrap().id, Some(id), "the oldest record's id");
+    store.upsert(&[alike(Some("10.1000/b"))]).await.unwrap();
+    let alone = store.paper(&paper::PaperRef::Library(id)).await.unwrap().unwrap();
+    assert_eq!((alone.id, alone.ids.doi), (Some(id), None));
+    assert_eq!(store.counts().await.unwrap().papers, 3);
+}
+
+#[tokio::test]
+async fn a_title_that_too_many_share_joins_nothing_in_whatever_batches_they_come() {
+    let notes: Vec<Paper> = (0..205)
+        .map(|number| {
+            let mut note = alike(None);
+            note.abstract_text = Some(format!("Note {number}."));
+            note
+        })
+        .collect();
+    for size in [205, 50, 1] {
+        let (_folder, store) = store().await;
+        for batch in notes.chunks(size) {
+            store.upsert(batch).await.unwrap();
+        }
+        assert_eq!(store.counts().await.unwrap().papers, 205, "in batches of {size}");
     }
 }
 

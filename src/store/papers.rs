@@ -1,9 +1,12 @@
 use std::collections::HashMap;
 
-use paper::{Paper, PaperId, PaperRef, SourceName};
+use paper::{Paper, PaperId, PaperRef, Sighting, SourceName, merge};
 use serde::Serialize;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
+use super::entry::{link, read_id, read_name, read_seen};
+use super::pool::listed;
 use super::{Store, StoreError};
 
 /// One paper as it stands at a revision; no paper means that it has become part of another.
@@ -51,20 +54,22 @@ impl Store {
 
     /// The papers that have an identifier, the oldest first.
     async fn papers_of_key(&self, key: &str) -> Result<Vec<Paper>, StoreError> {
-        let rows: Vec<String> = sqlx::query_scalar(
-            "SELECT p.paper FROM identities i JOIN papers p ON p.id = i.paper_id \
-             WHERE i.identity_key = ? AND p.merged_into IS NULL ORDER BY p.rowid",
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT r.paper_id FROM record_links l JOIN records r ON r.no = l.no WHERE l.link = ? \
+             GROUP BY r.paper_id ORDER BY MIN(r.no)",
         )
-        .bind(key)
+        .bind(link(key))
         .fetch_all(&self.pool)
         .await?;
-        rows.iter().map(|row| read_paper(row)).collect()
+        let ids = ids.iter().map(|id| read_id(id)).collect::<Result<Vec<_>, _>>()?;
+        let mut found = self.papers(&ids).await?;
+        Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
     }
 
     /// The paper that `id` has become part of, or `id` itself.
     async fn whole(&self, id: PaperId) -> Result<PaperId, StoreError> {
         let mut id = id;
-        // A chain is as long as the number of merges; each step goes to an older paper, so it ends.
+        // Each step goes to the paper of an older record, so it ends.
         loop {
             let next: Option<Option<String>> = sqlx::query_scalar("SELECT merged_into FROM papers WHERE id = ?")
                 .bind(id.to_string())
@@ -82,21 +87,19 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn papers(&self, ids: &[PaperId]) -> Result<HashMap<PaperId, Paper>, StoreError> {
-        let mut found = HashMap::with_capacity(ids.len());
+        let mut records: HashMap<PaperId, Vec<Paper>> = HashMap::with_capacity(ids.len());
         for chunk in ids.chunks(500) {
-            let mut query =
-                QueryBuilder::<Sqlite>::new("SELECT paper FROM papers WHERE merged_into IS NULL AND id IN (");
-            let mut listed = query.separated(", ");
-            for id in chunk {
-                listed.push_bind(id.to_string());
-            }
-            query.push(")");
+            let mut query = QueryBuilder::<Sqlite>::new(
+                "SELECT r.paper_id, r.source, r.seen, t.record FROM records r JOIN record_texts t ON t.no = r.no \
+                 WHERE r.paper_id IN (",
+            );
+            listed(&mut query, chunk.iter().map(ToString::to_string));
             for row in query.build().fetch_all(&self.pool).await? {
-                let paper = read_paper(row.get(0))?;
-                found.extend(paper.id.map(|id| (id, paper)));
+                records.entry(read_id(row.get(0))?).or_default().push(read_record(&row)?);
             }
         }
-        Ok(found)
+        let whole = |(id, records): (PaperId, Vec<Paper>)| Some((id, Paper { id: Some(id), ..merge(&records)? }));
+        Ok(records.into_iter().filter_map(whole).collect())
     }
 
     /// The changes after `revision`, oldest first, at most `limit`.
@@ -104,23 +107,21 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn changes_since(&self, revision: u64, limit: usize) -> Result<Vec<Change>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT id, revision, paper, merged_into FROM papers WHERE revision > ? ORDER BY revision LIMIT ?",
-        )
-        .bind(i64::try_from(revision).unwrap_or(i64::MAX))
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(&self.pool)
-        .await?;
-        rows.into_iter()
-            .map(|row| {
-                let paper = read_paper(row.get(2))?;
-                let merged: Option<String> = row.get(3);
-                let id: String = row.get(0);
-                let id = id.parse().map_err(|_| StoreError::Database(sqlx::Error::RowNotFound))?;
-                let revision = u64::try_from(row.get::<i64, _>(1)).unwrap_or_default();
-                Ok(Change { id, revision, paper: merged.is_none().then_some(paper) })
-            })
-            .collect()
+        let rows =
+            sqlx::query("SELECT id, revision, merged_into FROM papers WHERE revision > ? ORDER BY revision LIMIT ?")
+                .bind(i64::try_from(revision).unwrap_or(i64::MAX))
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+                .fetch_all(&self.pool)
+                .await?;
+        let mut changed = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let merged: Option<String> = row.get(2);
+            let revision = u64::try_from(row.get::<i64, _>(1)).unwrap_or_default();
+            changed.push((read_id(row.get(0))?, revision, merged.is_none()));
+        }
+        let live: Vec<PaperId> = changed.iter().filter(|(_, _, live)| *live).map(|(id, ..)| *id).collect();
+        let mut papers = self.papers(&live).await?;
+        Ok(changed.into_iter().map(|(id, revision, _)| Change { id, revision, paper: papers.remove(&id) }).collect())
     }
 
     /// The newest revision; 0 in an empty store.
@@ -137,12 +138,14 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn records(&self, id: PaperId) -> Result<Vec<Paper>, StoreError> {
-        let rows: Vec<String> =
-            sqlx::query_scalar("SELECT record FROM records WHERE paper_id = ? ORDER BY source, record_key")
-                .bind(id.to_string())
-                .fetch_all(&self.pool)
-                .await?;
-        rows.iter().map(|row| read_paper(row)).collect()
+        let rows = sqlx::query(
+            "SELECT r.paper_id, r.source, r.seen, t.record FROM records r JOIN record_texts t ON t.no = r.no \
+             WHERE r.paper_id = ? ORDER BY r.source, r.record_key",
+        )
+        .bind(id.to_string())
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(read_record).collect()
     }
 
     /// How much there is.
@@ -150,12 +153,12 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn counts(&self) -> Result<StoreCounts, StoreError> {
-        let row = sqlx::query(
-            "SELECT COUNT(*), COALESCE(SUM(CASE WHEN paper LIKE '%\"abstract\":null%' THEN 0 ELSE 1 END), 0) \
-             FROM papers WHERE merged_into IS NULL",
-        )
-        .fetch_one(&self.pool)
-        .await?;
+        let papers: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM papers WHERE merged_into IS NULL").fetch_one(&self.pool).await?;
+        let with_abstract: i64 =
+            sqlx::query_scalar("SELECT COUNT(DISTINCT paper_id) FROM records WHERE has_abstract = 1")
+                .fetch_one(&self.pool)
+                .await?;
         let count = |n: i64| u64::try_from(n).unwrap_or_default();
         let mut by_source: std::collections::BTreeMap<String, u64> =
             SourceName::ALL.iter().map(|source| (source.to_string(), 0)).collect();
@@ -164,12 +167,18 @@ impl Store {
             .await?;
         by_source.extend(sources.iter().map(|row| (row.get::<String, _>(0), count(row.get(1)))));
         Ok(StoreCounts {
-            papers: count(row.get(0)),
-            with_abstract: count(row.get(1)),
+            papers: count(papers),
+            with_abstract: count(with_abstract),
             by_source,
             revision: self.revision().await?,
         })
     }
+}
+
+/// Of `paper_id, source, seen, record`.
+fn read_record(row: &SqliteRow) -> Result<Paper, StoreError> {
+    let sighting = Sighting { name: read_name(row.get(1))?, seen: read_seen(row.get(2)) };
+    Ok(Paper { sources: vec![sighting], ..read_paper(row.get(3))? })
 }
 
 pub(super) fn read_paper(json: &str) -> Result<Paper, StoreError> {

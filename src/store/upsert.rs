@@ -1,8 +1,12 @@
-use paper::{Paper, PaperId, identity_keys, likeness_key, merge, newer_of_same_record, record_key};
-use serde::Serialize;
-use sqlx::SqliteConnection;
+use std::collections::{HashMap, HashSet};
 
-use super::papers::read_paper;
+use paper::{Known, Paper, PaperId, RecordName, Works, identity_keys, merge, works};
+use serde::Serialize;
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+
+use super::entry::{Entry, kept, link, read_id};
+use super::pool::{MOST_BOUND, Pool, listed};
+use super::write::{self, PaperRow};
 use super::{Store, StoreError};
 
 /// What taking in records did.
@@ -25,218 +29,285 @@ impl std::ops::AddAssign for UpsertCounts {
 }
 
 impl Store {
-    /// Takes in what one source says: each record joins the paper it belongs to, or becomes a new one.
-    /// All of it is stored, or, on an error, none. Saying the same again changes nothing.
+    /// Takes in what sources say: each record joins the paper it belongs to, or becomes a new one, and what it shows
+    /// of other papers is put right. Which papers there are does not depend on order, repetition or batches.
+    /// All of it is stored, or, on an error, none. Saying the same again changes nothing. Some thousand records at
+    /// once are the quickest.
     ///
     /// # Errors
     /// [`StoreError::Full`] on a full disk; else when the database fails.
     pub async fn upsert(&self, records: &[Paper]) -> Result<UpsertCounts, StoreError> {
         let _writing = self.writer.lock().await;
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let newest: Option<i64> =
-            sqlx::query_scalar("SELECT MAX(revision) FROM papers").fetch_one(&mut *transaction).await?;
-        let mut taking = TakingIn { connection: &mut transaction, revision: newest.unwrap_or(0) };
-        let mut counts = UpsertCounts::default();
-        for record in records {
-            counts += taking.take_in(record).await?;
-        }
+        let mut batch = Batch::new(&mut transaction).await?;
+        let news = batch.take_in(records).await?;
+        let outcomes = if news.iter().any(Option::is_some) { batch.settle().await? } else { Vec::new() };
+        batch.write_sightings().await?;
         transaction.commit().await?;
-        Ok(counts)
+        Ok(counts(&news, &outcomes))
     }
+}
+
+/// What a batch did to the paper of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Untouched,
+    Updated,
+    /// A new paper, with its number in the batch.
+    Added(usize),
+}
+
+/// The first record of a new paper adds it.
+fn counts(news: &[Option<usize>], outcomes: &[Outcome]) -> UpsertCounts {
+    let mut counts = UpsertCounts::default();
+    let mut added = HashSet::new();
+    for place in news {
+        match place.and_then(|place| outcomes.get(place)) {
+            Some(Outcome::Added(paper)) if added.insert(*paper) => counts.added += 1,
+            Some(Outcome::Added(_) | Outcome::Updated) => counts.updated += 1,
+            Some(Outcome::Untouched) | None => counts.unchanged += 1,
+        }
+    }
+    counts
 }
 
 /// One transaction's work.
-pub(super) struct TakingIn<'c> {
+pub(super) struct Batch<'c> {
     pub(super) connection: &'c mut SqliteConnection,
+    pub(super) pool: Pool,
     revision: i64,
+    next_no: i64,
+    /// Records that say the same, and when they said it again.
+    sightings: HashMap<i64, i64>,
 }
 
-impl TakingIn<'_> {
-    async fn take_in(&mut self, record: &Paper) -> Result<UpsertCounts, StoreError> {
-        let key = record_key(record);
-        let mut keys = identity_keys(record);
-        if keys.is_empty() || key.starts_with("local:") {
-            keys.push(key.clone());
+impl<'c> Batch<'c> {
+    pub(super) async fn new(connection: &'c mut SqliteConnection) -> Result<Self, StoreError> {
+        let row = sqlx::query("SELECT (SELECT MAX(revision) FROM papers), (SELECT MAX(no) FROM records)")
+            .fetch_one(&mut *connection)
+            .await?;
+        let (revision, no): (Option<i64>, Option<i64>) = (row.get(0), row.get(1));
+        Ok(Self {
+            connection,
+            pool: Pool::default(),
+            revision: revision.unwrap_or(0),
+            next_no: no.unwrap_or(0) + 1,
+            sightings: HashMap::new(),
+        })
+    }
+
+    /// For each record where it is in the pool, when it tells something new.
+    async fn take_in(&mut self, records: &[Paper]) -> Result<Vec<Option<usize>>, StoreError> {
+        let mut told = Vec::with_capacity(records.len());
+        for record in records {
+            let name = RecordName::of(record);
+            let (record, digest) = kept(record, &name)?;
+            told.push((name, record, digest));
         }
-        let owners = self.owners(&key, record).await?;
-        let same_record = |known: &Paper| known.source() == record.source() && record_key(known) == key;
-        let (earlier, mut records): (Vec<Paper>, Vec<Paper>) =
-            self.records_of(&owners).await?.into_iter().partition(same_record);
-        let before = earlier.iter().reduce(newer_of_same_record);
-        let kept = before.map_or(record, |before| newer_of_same_record(before, record)).clone();
-        records.push(kept.clone());
-        let Some(mut merged) = merge(&records) else { return Ok(UpsertCounts::default()) };
-        let known = match owners.first() {
-            Some(id) => self.paper(*id).await?,
-            None => None,
+        let names: Vec<RecordName> = told.iter().map(|(name, ..)| name.clone()).collect();
+        let stubs = Pool::stubs(self.connection, &names).await?;
+        let differs = |(name, _, digest): &(RecordName, Paper, i64)| {
+            stubs.get(name).filter(|stub| stub.digest != *digest).map(|stub| stub.no)
         };
-        let id = match owners.first() {
-            Some(id) => *id,
-            None => self.new_id(&keys, &key).await?,
-        };
-        merged.id = Some(id);
-        self.write_keys(&keys, id).await?;
-        self.write_likeness(record, id).await?;
-        let counts = self.write_merged(id, known.as_ref(), &merged, &owners).await?;
-        if before != Some(&kept) || owners.len() > 1 {
-            // Kept even where the merged paper does not show it: it is what the source said.
-            self.write_record(&key, id, &kept).await?;
+        let changed: Vec<i64> = told.iter().filter_map(differs).collect();
+        self.pool.load(self.connection, &changed).await?;
+        let mut news = Vec::with_capacity(told.len());
+        for (name, record, digest) in told {
+            let place = self.pool.places.get(&name).copied();
+            news.push(match (place, stubs.get(&name)) {
+                (Some(place), _) => {
+                    let entry = self.pool.entries.get_mut(place);
+                    entry.is_some_and(|entry| entry.take_in(record, digest)).then_some(place)
+                }
+                (None, Some(stub)) => {
+                    let seen = record.sources.first().map_or(0, |sighting| sighting.seen.as_microsecond());
+                    if seen > stub.seen {
+                        let latest = self.sightings.entry(stub.no).or_insert(seen);
+                        *latest = seen.max(*latest);
+                    }
+                    None
+                }
+                (None, None) => {
+                    self.next_no += 1;
+                    Some(self.pool.add(Entry::new(self.next_no - 1, name, record, digest)))
+                }
+            });
         }
-        Ok(counts)
+        Ok(news)
     }
 
-    /// Writes the paper where something new was learnt, and makes all its other owners part of it.
-    async fn write_merged(
-        &mut self,
-        id: PaperId,
-        known: Option<&Paper>,
-        merged: &Paper,
-        owners: &[PaperId],
-    ) -> Result<UpsertCounts, StoreError> {
-        if let Some(known) = known.filter(|known| owners.len() == 1 && says_the_same(known, merged)) {
-            if known != merged {
-                self.write_sightings(id, merged).await?;
-            }
-            return Ok(UpsertCounts { unchanged: 1, ..UpsertCounts::default() });
-        }
-        self.write_paper(id, merged).await?;
-        for part in owners.iter().skip(1) {
-            self.merge_into(*part, id).await?;
-        }
-        let added = u64::from(known.is_none());
-        Ok(UpsertCounts { added, updated: 1 - added, unchanged: 0 })
-    }
-
-    async fn records_of(&mut self, owners: &[PaperId]) -> Result<Vec<Paper>, StoreError> {
-        let mut records = Vec::new();
-        for id in owners {
-            let rows: Vec<String> = sqlx::query_scalar("SELECT record FROM records WHERE paper_id = ?")
-                .bind(id.to_string())
-                .fetch_all(&mut *self.connection)
-                .await?;
-            for row in &rows {
-                records.push(read_paper(row)?);
+    /// Judges anew which records make which papers, as far as the changed ones reach, and writes what that changes.
+    pub(super) async fn settle(&mut self) -> Result<Vec<Outcome>, StoreError> {
+        self.pool.close(self.connection).await?;
+        let works = self.works();
+        let mut stood: Stood = HashMap::new();
+        for (place, entry) in self.pool.entries.iter().enumerate() {
+            if let Some(paper) = entry.paper {
+                stood.entry(paper).or_default().push(place);
             }
         }
-        Ok(records)
-    }
-
-    async fn paper(&mut self, id: PaperId) -> Result<Option<Paper>, StoreError> {
-        let row: Option<String> = sqlx::query_scalar("SELECT paper FROM papers WHERE id = ?")
-            .bind(id.to_string())
-            .fetch_optional(&mut *self.connection)
-            .await?;
-        row.as_deref().map(read_paper).transpose()
-    }
-
-    /// The id that follows from the strongest key; from a weaker one when another paper has it already.
-    async fn new_id(&mut self, keys: &[String], record_key: &str) -> Result<PaperId, StoreError> {
-        let numbered = format!("{}#{}", keys.join(" "), self.revision);
-        for key in keys.iter().map(String::as_str).chain([record_key, &numbered]) {
-            let id = PaperId::derive(key);
-            if self.paper(id).await?.is_none() {
-                return Ok(id);
+        let mut affected: Vec<Vec<usize>> =
+            works.papers.into_iter().filter(|places| self.is_affected(places, &stood)).collect();
+        affected.sort_by_key(|places| self.oldest(places).map(|place| self.no(place)));
+        self.name(&affected).await?;
+        let mut changes = Changes::default();
+        let mut outcomes = vec![Outcome::Untouched; self.pool.entries.len()];
+        for (number, places) in affected.iter().enumerate() {
+            let outcome = self.settle_work(places, number, &stood, &mut changes);
+            for place in places {
+                if let Some(slot) = outcomes.get_mut(*place) {
+                    *slot = outcome;
+                }
             }
         }
-        Ok(PaperId::derive(&numbered))
+        self.write(affected, changes).await?;
+        Ok(outcomes)
     }
 
-    async fn write_record(&mut self, key: &str, id: PaperId, record: &Paper) -> Result<(), StoreError> {
-        let source = record.source().map(|source| source.as_str()).unwrap_or_default();
-        sqlx::query(
-            "INSERT INTO records (source, record_key, paper_id, record) VALUES (?, ?, ?, ?) \
-             ON CONFLICT (source, record_key, paper_id) DO UPDATE SET record = excluded.record",
-        )
-        .bind(source)
-        .bind(key)
-        .bind(id.to_string())
-        .bind(to_json(record)?)
-        .execute(&mut *self.connection)
-        .await?;
-        Ok(())
+    fn works(&self) -> Works {
+        let entries = &self.pool.entries;
+        let known: Vec<Known<'_>> = entries
+            .iter()
+            .map(|entry| Known { name: &entry.name, record: &entry.record, former: &entry.former })
+            .collect();
+        works(&known, &[], &|key| self.pool.is_crowded(link(key)))
     }
 
-    async fn write_keys(&mut self, keys: &[String], id: PaperId) -> Result<(), StoreError> {
-        for key in keys {
-            sqlx::query("INSERT INTO identities (identity_key, paper_id) VALUES (?, ?) ON CONFLICT DO NOTHING")
-                .bind(key)
-                .bind(id.to_string())
-                .execute(&mut *self.connection)
-                .await?;
+    /// Whether the work has a changed record, or not the records that its paper has had.
+    fn is_affected(&self, places: &[usize], stood: &Stood) -> bool {
+        let mut papers = places.iter().filter_map(|place| self.pool.entries.get(*place)).map(|entry| entry.paper);
+        let Some(Some(paper)) = papers.next() else { return true };
+        let before = stood.get(&paper).map_or(0, Vec::len);
+        let changed = |place: &usize| self.pool.entries.get(*place).is_some_and(|entry| entry.changed);
+        papers.any(|other| other != Some(paper)) || before != places.len() || places.iter().any(changed)
+    }
+
+    fn no(&self, place: usize) -> i64 {
+        self.pool.entries.get(place).map_or(i64::MAX, |entry| entry.no)
+    }
+
+    /// The record whose first paper gives the work its id: the oldest that made one, else the oldest.
+    fn oldest(&self, places: &[usize]) -> Option<usize> {
+        let made_one = |place: &usize| self.pool.entries.get(*place).is_some_and(|entry| entry.first.is_some());
+        let holder = places.iter().copied().filter(made_one).min_by_key(|place| self.no(*place));
+        holder.or_else(|| places.iter().copied().min_by_key(|place| self.no(*place)))
+    }
+
+    /// Gives an id to each work of which no record has made a paper yet: the one that follows from its strongest key;
+    /// from a weaker one when another paper has it already.
+    async fn name(&mut self, affected: &[Vec<usize>]) -> Result<(), StoreError> {
+        let mut unnamed: Vec<(usize, Vec<PaperId>)> = Vec::new();
+        for place in affected.iter().filter_map(|places| self.oldest(places)) {
+            let Some(entry) = self.pool.entries.get(place).filter(|entry| entry.first.is_none()) else { continue };
+            let keys = identity_keys(&entry.record);
+            let numbered = format!("{}#{}", keys.join(" "), entry.no);
+            let own = [entry.name.record.clone(), numbered];
+            unnamed.push((place, keys.iter().chain(&own).map(|key| PaperId::derive(key)).collect()));
+        }
+        let wanted: Vec<PaperId> = unnamed.iter().flat_map(|(_, ids)| ids.iter().copied()).collect();
+        let mut taken = self.taken(&wanted).await?;
+        for (place, ids) in unnamed {
+            let id = ids.iter().copied().find(|id| !taken.contains(id)).or(ids.last().copied());
+            taken.extend(id);
+            if let Some(entry) = self.pool.entries.get_mut(place) {
+                entry.first = id;
+                entry.changed = true;
+            }
         }
         Ok(())
     }
 
-    async fn write_likeness(&mut self, record: &Paper, id: PaperId) -> Result<(), StoreError> {
-        let Some(likeness) = likeness_key(record) else { return Ok(()) };
-        sqlx::query("INSERT INTO likenesses (likeness, paper_id) VALUES (?, ?) ON CONFLICT DO NOTHING")
-            .bind(likeness)
-            .bind(id.to_string())
-            .execute(&mut *self.connection)
-            .await?;
-        Ok(())
-    }
-
-    async fn write_paper(&mut self, id: PaperId, paper: &Paper) -> Result<(), StoreError> {
-        self.revision += 1;
-        sqlx::query(
-            "INSERT INTO papers (id, revision, paper) VALUES (?, ?, ?) \
-             ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, paper = excluded.paper",
-        )
-        .bind(id.to_string())
-        .bind(self.revision)
-        .bind(to_json(paper)?)
-        .execute(&mut *self.connection)
-        .await?;
-        Ok(())
-    }
-
-    /// Writes when the paper was last seen. No new revision: the index holds nothing of it.
-    async fn write_sightings(&mut self, id: PaperId, paper: &Paper) -> Result<(), StoreError> {
-        sqlx::query("UPDATE papers SET paper = ? WHERE id = ?")
-            .bind(to_json(paper)?)
-            .bind(id.to_string())
-            .execute(&mut *self.connection)
-            .await?;
-        Ok(())
-    }
-
-    /// `part` turned out to be the same paper as `whole`: everything that points to it points there.
-    async fn merge_into(&mut self, part: PaperId, whole: PaperId) -> Result<(), StoreError> {
-        self.revision += 1;
-        for statement in [
-            "UPDATE OR REPLACE records SET paper_id = ? WHERE paper_id = ?",
-            "UPDATE OR REPLACE identities SET paper_id = ? WHERE paper_id = ?",
-            "UPDATE OR REPLACE likenesses SET paper_id = ? WHERE paper_id = ?",
-            "UPDATE papers SET merged_into = ? WHERE id = ?",
-        ] {
-            sqlx::query(statement)
-                .bind(whole.to_string())
-                .bind(part.to_string())
-                .execute(&mut *self.connection)
-                .await?;
+    async fn taken(&mut self, ids: &[PaperId]) -> Result<HashSet<PaperId>, StoreError> {
+        let mut taken = HashSet::new();
+        for chunk in ids.chunks(MOST_BOUND) {
+            let mut query = QueryBuilder::<Sqlite>::new("SELECT id FROM papers WHERE id IN (");
+            listed(&mut query, chunk.iter().map(ToString::to_string));
+            for row in query.build().fetch_all(&mut *self.connection).await? {
+                taken.insert(read_id(row.get(0))?);
+            }
         }
-        sqlx::query("UPDATE papers SET revision = ? WHERE id = ?")
-            .bind(self.revision)
-            .bind(part.to_string())
-            .execute(&mut *self.connection)
-            .await?;
-        Ok(())
+        Ok(taken)
+    }
+
+    fn settle_work(&mut self, places: &[usize], number: usize, stood: &Stood, changes: &mut Changes) -> Outcome {
+        let holder = self.oldest(places).and_then(|place| self.pool.entries.get(place));
+        let Some(id) = holder.and_then(|entry| entry.first) else { return Outcome::Untouched };
+        let members: Vec<&Entry> = places.iter().filter_map(|place| self.pool.entries.get(*place)).collect();
+        let is_new = members.iter().all(|entry| entry.paper.is_none());
+        if !self.says_the_same(id, stood.get(&id), &members) {
+            self.revision += 1;
+            changes.papers.push(PaperRow { id, revision: self.revision, merged_into: None });
+        } else if !members.iter().any(|entry| entry.paper != Some(id)) {
+            return Outcome::Untouched;
+        }
+        for part in members.iter().filter_map(|entry| entry.first).filter(|first| *first != id) {
+            if stood.contains_key(&part) {
+                self.revision += 1;
+                changes.papers.push(PaperRow { id: part, revision: self.revision, merged_into: Some(id) });
+            } else {
+                changes.leads.push((part, id));
+            }
+        }
+        changes.ids.extend(places.iter().map(|place| (*place, id)));
+        if is_new { Outcome::Added(number) } else { Outcome::Updated }
+    }
+
+    /// Whether the paper is there, and its records make of it what they did before.
+    fn says_the_same(&self, id: PaperId, stood: Option<&Vec<usize>>, members: &[&Entry]) -> bool {
+        let of_paper = stood.into_iter().flatten().filter_map(|place| self.pool.entries.get(*place));
+        let dropped = self.pool.dropped.iter().filter(|entry| entry.paper == Some(id));
+        let before: Vec<Paper> = of_paper.chain(dropped).filter_map(Entry::before).cloned().collect();
+        if before.is_empty() {
+            return false;
+        }
+        let now: Vec<Paper> = members.iter().map(|entry| entry.record.clone()).collect();
+        merge(&before).map(timeless) == merge(&now).map(timeless)
+    }
+
+    async fn write(&mut self, affected: Vec<Vec<usize>>, changes: Changes) -> Result<(), StoreError> {
+        for (place, id) in changes.ids {
+            if let Some(entry) = self.pool.entries.get_mut(place) {
+                entry.changed |= entry.paper != Some(id);
+                if entry.paper.is_none() {
+                    entry.earlier = None;
+                }
+                entry.paper = Some(id);
+            }
+        }
+        let places = affected.into_iter().flatten();
+        let written: Vec<&Entry> =
+            places.filter_map(|place| self.pool.entries.get(place)).filter(|entry| entry.changed).collect();
+        write::papers(self.connection, &changes.papers).await?;
+        write::leads(self.connection, &changes.leads).await?;
+        write::records(self.connection, &written).await?;
+        write::texts(self.connection, &written).await?;
+        write::links(self.connection, &written).await
+    }
+
+    async fn write_sightings(&mut self) -> Result<(), StoreError> {
+        let unsettled = self.pool.entries.iter().filter(|entry| entry.changed).map(|entry| (entry.no, entry.seen()));
+        let mut seen: Vec<(i64, i64)> = self.sightings.iter().map(|(no, at)| (*no, *at)).chain(unsettled).collect();
+        seen.sort_unstable();
+        write::sightings(self.connection, &seen).await
     }
 }
 
-/// Whether two states of a paper differ in nothing but when it was last seen.
-pub(super) fn says_the_same(known: &Paper, merged: &Paper) -> bool {
-    let timeless = |paper: &Paper| {
-        let mut paper = paper.clone();
-        for sighting in &mut paper.sources {
-            sighting.seen = jiff::Timestamp::UNIX_EPOCH;
-        }
-        paper
-    };
-    timeless(known) == timeless(merged)
+/// The papers before the judgement, each with where its records are in the pool.
+type Stood = HashMap<PaperId, Vec<usize>>;
+
+/// What the judgement changed.
+#[derive(Default)]
+struct Changes {
+    papers: Vec<PaperRow>,
+    leads: Vec<(PaperId, PaperId)>,
+    /// Of which paper each record now is.
+    ids: Vec<(usize, PaperId)>,
 }
 
-fn to_json(paper: &Paper) -> Result<String, StoreError> {
-    serde_json::to_string(paper).map_err(|source| StoreError::Unreadable { what: "paper", source })
+/// The paper without when it was seen, which is nothing new.
+fn timeless(mut paper: Paper) -> Paper {
+    for sighting in &mut paper.sources {
+        sighting.seen = jiff::Timestamp::UNIX_EPOCH;
+    }
+    paper
 }

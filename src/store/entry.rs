@@ -1,0 +1,161 @@
+//! One stored record, in memory.
+
+use std::collections::BTreeSet;
+
+use paper::{LinkKind, Paper, PaperId, RecordName, Sighting, identity_keys, likeness_key, links, newer_of_same_record};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::StoreError;
+use super::papers::read_paper;
+
+/// A record with its place in the store.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    /// Its number in the order of arrival.
+    pub no: i64,
+    pub name: RecordName,
+    /// Its newest state.
+    pub record: Paper,
+    /// The likenesses of earlier states.
+    pub former: Vec<String>,
+    pub digest: i64,
+    /// The paper it was of before this batch; none for a new record.
+    pub paper: Option<PaperId>,
+    /// The paper that it made when there was none for it.
+    pub first: Option<PaperId>,
+    /// The state that the store has, where another has taken its place.
+    pub earlier: Option<Paper>,
+    /// The links that the store has, for a record that has changed.
+    pub stored_links: Option<Vec<(LinkKind, i64)>>,
+    /// Whether the store does not have it as it is here.
+    pub changed: bool,
+}
+
+impl Entry {
+    /// A record that is not in the store.
+    pub fn new(no: i64, name: RecordName, record: Paper, digest: i64) -> Self {
+        Self {
+            no,
+            name,
+            record,
+            former: Vec::new(),
+            digest,
+            paper: None,
+            first: None,
+            earlier: None,
+            stored_links: None,
+            changed: true,
+        }
+    }
+
+    /// Of `no, source, record_key, paper_id, first_id, digest, seen, former, record`.
+    pub fn read(row: &SqliteRow) -> Result<Self, StoreError> {
+        let source = read_name(row.get(1))?;
+        let mut record = read_paper(row.get(8))?;
+        record.sources = vec![Sighting { name: source, seen: read_seen(row.get(6)) }];
+        let first: Option<String> = row.get(4);
+        let former: String = row.get(7);
+        Ok(Self {
+            no: row.get(0),
+            name: RecordName { source, record: row.get(2) },
+            record,
+            former: serde_json::from_str(&former)
+                .map_err(|source| StoreError::Unreadable { what: "list of likenesses", source })?,
+            digest: row.get(5),
+            paper: Some(read_id(row.get(3))?),
+            first: first.as_deref().map(read_id).transpose()?,
+            earlier: None,
+            stored_links: None,
+            changed: false,
+        })
+    }
+
+    /// Takes in another state of the record; whether that tells something new.
+    pub fn take_in(&mut self, record: Paper, digest: i64) -> bool {
+        if self.digest == digest {
+            for (known, seen) in self.record.sources.iter_mut().zip(&record.sources) {
+                self.changed |= known.seen < seen.seen;
+                known.seen = known.seen.max(seen.seen);
+            }
+            return false;
+        }
+        if self.paper.is_some() && self.stored_links.is_none() {
+            self.stored_links = Some(self.links());
+        }
+        let is_newer = std::ptr::eq(newer_of_same_record(&self.record, &record), &raw const record);
+        let older = if is_newer { std::mem::replace(&mut self.record, record) } else { record };
+        let likeness = likeness_key(&older).filter(|key| !self.former.contains(key));
+        let likeness = likeness.filter(|key| Some(key) != likeness_key(&self.record).as_ref());
+        let tells = is_newer || likeness.is_some();
+        self.former.extend(likeness);
+        self.former.sort();
+        if is_newer {
+            self.digest = digest;
+            self.earlier.get_or_insert(older);
+        }
+        self.changed |= tells;
+        tells
+    }
+
+    /// What the store had of it; none for a new record.
+    pub fn before(&self) -> Option<&Paper> {
+        self.paper.map(|_| self.earlier.as_ref().unwrap_or(&self.record))
+    }
+
+    /// The links by which it meets others.
+    pub fn links(&self) -> Vec<(LinkKind, i64)> {
+        links(&self.record, &self.former).into_iter().map(|(kind, key)| (kind, link(&key))).collect()
+    }
+
+    /// All that it is found by: the links, and its identifiers as a person names them.
+    pub fn stored_under(&self) -> BTreeSet<i64> {
+        let named = identity_keys(&self.record);
+        self.links().into_iter().map(|(_, link)| link).chain(named.iter().map(|key| link(key))).collect()
+    }
+
+    /// Microseconds since 1970.
+    pub fn seen(&self) -> i64 {
+        self.record.sources.first().map_or(0, |sighting| sighting.seen.as_microsecond())
+    }
+}
+
+/// A key as it is stored: the first 64 bits of its digest, at which two of a hundred million keys meet once in a
+/// thousand libraries; that two papers are found where one was asked for is all that follows.
+pub(super) fn link(key: &str) -> i64 {
+    let digest = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, key.as_bytes());
+    i64::from_be_bytes(digest.as_u64_pair().0.to_be_bytes())
+}
+
+/// The record as it is kept: as one source told it, with its text and the digest of that. The text does not hold
+/// when it was seen, so that it changes only with what is said.
+pub(super) fn kept(record: &Paper, name: &RecordName) -> Result<(Paper, i64), StoreError> {
+    let seen = record.sources.iter().map(|sighting| sighting.seen.as_microsecond()).max().unwrap_or_default();
+    let mut kept = record.clone();
+    kept.id = None;
+    kept.sources.clear();
+    let digest = link(&to_text(&kept)?);
+    kept.sources = vec![Sighting { name: name.source, seen: read_seen(seen) }];
+    Ok((kept, digest))
+}
+
+/// The text of a record that is kept.
+pub(super) fn text_of(record: &Paper) -> Result<String, StoreError> {
+    to_text(&Paper { sources: Vec::new(), ..record.clone() })
+}
+
+fn to_text(record: &Paper) -> Result<String, StoreError> {
+    serde_json::to_string(record).map_err(|source| StoreError::Unreadable { what: "paper", source })
+}
+
+pub(super) fn read_seen(microseconds: i64) -> jiff::Timestamp {
+    jiff::Timestamp::from_microsecond(microseconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+}
+
+pub(super) fn read_id(text: &str) -> Result<PaperId, StoreError> {
+    text.parse().map_err(|fault| StoreError::Database(sqlx::Error::Decode(Box::new(fault))))
+}
+
+pub(super) fn read_name(text: &str) -> Result<paper::SourceName, StoreError> {
+    text.parse().map_err(|fault| StoreError::Database(sqlx::Error::Decode(Box::new(fault))))
+}

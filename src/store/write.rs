@@ -1,0 +1,155 @@
+//! What a batch has changed, in a few statements of many rows.
+
+use std::collections::BTreeMap;
+
+use paper::PaperId;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+
+use super::StoreError;
+use super::entry::{Entry, text_of};
+use super::pool::{MOST_BOUND, listed};
+
+/// A row of `papers`.
+pub(super) struct PaperRow {
+    pub id: PaperId,
+    pub revision: i64,
+    pub merged_into: Option<PaperId>,
+}
+
+/// Rows of one statement: nine columns each stay below what SQLite binds.
+const ROWS: usize = 2_000;
+
+/// Writes records and, for `papers`, of which paper they now are.
+pub(super) async fn records(connection: &mut SqliteConnection, entries: &[&Entry]) -> Result<(), StoreError> {
+    for chunk in entries.chunks(ROWS) {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO records (no, source, record_key, paper_id, first_id, digest, seen, has_abstract, former) ",
+        );
+        query.push_values(chunk, |mut row, entry| {
+            row.push_bind(entry.no)
+                .push_bind(entry.name.source.as_str())
+                .push_bind(entry.name.record.clone())
+                .push_bind(entry.paper.map(|id| id.to_string()).unwrap_or_default())
+                .push_bind(entry.first.map(|id| id.to_string()))
+                .push_bind(entry.digest)
+                .push_bind(entry.seen())
+                .push_bind(i64::from(entry.record.abstract_text.is_some()))
+                .push_bind(former(&entry.former));
+        });
+        query.push(
+            " ON CONFLICT (no) DO UPDATE SET paper_id = excluded.paper_id, first_id = excluded.first_id, \
+             digest = excluded.digest, seen = excluded.seen, has_abstract = excluded.has_abstract, \
+             former = excluded.former",
+        );
+        query.build().execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+fn former(likenesses: &[String]) -> String {
+    serde_json::Value::from(likenesses.to_vec()).to_string()
+}
+
+/// Writes the newest states.
+pub(super) async fn texts(connection: &mut SqliteConnection, entries: &[&Entry]) -> Result<(), StoreError> {
+    for chunk in entries.chunks(ROWS) {
+        let texts = chunk.iter().map(|entry| Ok((entry.no, text_of(&entry.record)?)));
+        let texts = texts.collect::<Result<Vec<_>, StoreError>>()?;
+        let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO record_texts (no, record) ");
+        query.push_values(texts, |mut row, (no, text)| {
+            row.push_bind(no).push_bind(text);
+        });
+        query.push(" ON CONFLICT (no) DO UPDATE SET record = excluded.record");
+        query.build().execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Writes under which links the records are found, and removes those that hold no more.
+pub(super) async fn links(connection: &mut SqliteConnection, entries: &[&Entry]) -> Result<(), StoreError> {
+    let mut rows: Vec<(i64, i64)> = Vec::with_capacity(entries.len() * 3);
+    for entry in entries {
+        let now = entry.stored_under();
+        if let Some(earlier) = &entry.earlier {
+            let before = Entry { record: earlier.clone(), ..(*entry).clone() }.stored_under();
+            let gone: Vec<i64> = before.difference(&now).copied().collect();
+            remove_links(connection, entry.no, &gone).await?;
+        }
+        rows.extend(now.into_iter().map(|link| (link, entry.no)));
+    }
+    rows.sort_unstable();
+    for chunk in rows.chunks(MOST_BOUND / 2) {
+        let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO record_links (link, no) ");
+        query.push_values(chunk, |mut row, (link, no)| {
+            row.push_bind(*link).push_bind(*no);
+        });
+        query.push(" ON CONFLICT DO NOTHING");
+        query.build().execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Removes a record with all that it is found by.
+pub(super) async fn remove(connection: &mut SqliteConnection, entry: &Entry) -> Result<(), StoreError> {
+    let links: Vec<i64> = entry.stored_under().into_iter().collect();
+    remove_links(connection, entry.no, &links).await?;
+    for statement in ["DELETE FROM record_texts WHERE no = ?", "DELETE FROM records WHERE no = ?"] {
+        sqlx::query(statement).bind(entry.no).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+async fn remove_links(connection: &mut SqliteConnection, no: i64, links: &[i64]) -> Result<(), StoreError> {
+    if links.is_empty() {
+        return Ok(());
+    }
+    let mut query = QueryBuilder::<Sqlite>::new("DELETE FROM record_links WHERE no = ");
+    query.push_bind(no).push(" AND link IN (");
+    listed(&mut query, links.iter().copied());
+    query.build().execute(&mut *connection).await?;
+    Ok(())
+}
+
+/// Writes papers at their new revisions.
+pub(super) async fn papers(connection: &mut SqliteConnection, rows: &[PaperRow]) -> Result<(), StoreError> {
+    for chunk in rows.chunks(ROWS) {
+        let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO papers (id, revision, merged_into) ");
+        query.push_values(chunk, |mut row, paper| {
+            row.push_bind(paper.id.to_string())
+                .push_bind(paper.revision)
+                .push_bind(paper.merged_into.map(|id| id.to_string()));
+        });
+        query.push(" ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, merged_into = excluded.merged_into");
+        query.build().execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Where the ids of papers that were joined before lead now; nothing that the index would have to learn.
+pub(super) async fn leads(connection: &mut SqliteConnection, leads: &[(PaperId, PaperId)]) -> Result<(), StoreError> {
+    for (part, whole) in leads {
+        sqlx::query("UPDATE papers SET merged_into = ? WHERE id = ?")
+            .bind(whole.to_string())
+            .bind(part.to_string())
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Writes when records were last seen: one statement for all that were read at one time.
+pub(super) async fn sightings(connection: &mut SqliteConnection, seen: &[(i64, i64)]) -> Result<(), StoreError> {
+    let mut by_time: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    for (no, at) in seen {
+        by_time.entry(*at).or_default().push(*no);
+    }
+    for (at, nos) in by_time {
+        for chunk in nos.chunks(MOST_BOUND) {
+            let mut query = QueryBuilder::<Sqlite>::new("UPDATE records SET seen = ");
+            query.push_bind(at).push(" WHERE no IN (");
+            listed(&mut query, chunk.iter().copied());
+            query.build().execute(&mut *connection).await?;
+        }
+    }
+    Ok(())
+}

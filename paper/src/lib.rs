@@ -3,6 +3,7 @@
 
 mod arxiv_id;
 mod author;
+mod clusters;
 mod date;
 mod doi;
 mod identity;

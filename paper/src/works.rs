@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::clusters::{Sets, Summary, any_pair};
 use crate::identity::own_title;
-use crate::{Paper, SourceName, identity_keys, likeness_key, record_key, surname};
+use crate::{Paper, SourceName, identity_keys, likeness_key, record_key};
 
 /// A record's name: who told, and under which key ([`record_key`]).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -141,77 +142,6 @@ fn groups(records: &[Known<'_>], crowded: &dyn Fn(&str) -> bool) -> Groups {
     }
     all.retain(|(kind, key), places| places.len() > 1 && (*kind == LinkKind::Id || !crowded(key)));
     all.into_iter().collect()
-}
-
-/// Disjoint sets of places.
-struct Sets {
-    parent: Vec<usize>,
-}
-
-impl Sets {
-    fn new(count: usize) -> Self {
-        Self { parent: (0..count).collect() }
-    }
-
-    fn root(&mut self, place: usize) -> usize {
-        let mut at = place;
-        while let Some(parent) = self.parent.get(at).copied().filter(|parent| *parent != at) {
-            at = parent;
-        }
-        if let Some(parent) = self.parent.get_mut(place) {
-            *parent = at;
-        }
-        at
-    }
-
-    fn unite(&mut self, a: usize, b: usize) {
-        let (a, b) = (self.root(a), self.root(b));
-        if let Some(parent) = self.parent.get_mut(a.max(b)) {
-            *parent = a.min(b);
-        }
-    }
-
-    /// The sets of these places, each with its members among them.
-    fn among(&mut self, places: &[usize]) -> Vec<Vec<usize>> {
-        let mut sets: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        for place in places {
-            sets.entry(self.root(*place)).or_default().push(*place);
-        }
-        sets.into_values().collect()
-    }
-}
-
-/// What the records of one cluster say together, as far as joining asks for it.
-#[derive(Default)]
-struct Summary {
-    ids: BTreeMap<String, BTreeSet<String>>,
-    titles: BTreeSet<String>,
-    surnames: BTreeSet<String>,
-}
-
-impl Summary {
-    fn add(&mut self, record: &Paper) {
-        for key in identity_keys(record) {
-            let kind = key.split(':').next().unwrap_or_default().to_owned();
-            self.ids.entry(kind).or_default().insert(key);
-        }
-        self.titles.insert(own_title(record));
-        self.surnames.extend(record.authors.iter().map(|author| surname(&author.name)).filter(|name| !name.is_empty()));
-    }
-
-    fn differ_in(&self, other: &Self, kind: &str) -> bool {
-        matches!((self.ids.get(kind), other.ids.get(kind)), (Some(a), Some(b)) if a.is_disjoint(b))
-    }
-
-    /// Whether some identifier that a work has once differs; ids of the user's own are none.
-    fn conflicts(&self, other: &Self) -> bool {
-        self.ids.keys().any(|kind| kind != "local" && self.differ_in(other, kind))
-    }
-
-    /// Whether a shared DOI or PubMed id is not enough: another identifier differs, or the user's own with the title.
-    fn told_apart(&self, other: &Self) -> bool {
-        self.conflicts(other) || (self.differ_in(other, "local") && self.titles.is_disjoint(&other.titles))
-    }
 }
 
 struct Weighing<'r> {
@@ -397,10 +327,6 @@ impl Weighing<'_> {
         }
         summaries
     }
-}
-
-fn any_pair(summaries: &[Summary], apart: impl Fn(&Summary, &Summary) -> bool) -> bool {
-    summaries.iter().enumerate().any(|(number, one)| summaries.iter().skip(number + 1).any(|other| apart(one, other)))
 }
 
 #[cfg(test)]

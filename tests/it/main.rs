@@ -9,6 +9,7 @@ mod api;
 mod architecture;
 mod bad_input;
 mod cli;
+mod crash;
 mod drafts;
 mod index;
 mod intake;

@@ -5,10 +5,14 @@ mod citations;
 pub mod error;
 mod extract;
 mod guard;
-mod health;
+pub mod health;
+mod imports;
+mod intake;
 mod papers;
 mod runs;
 mod search;
+pub mod stats;
+mod syncs;
 pub mod wire;
 
 use std::future::Future;
@@ -36,12 +40,14 @@ pub struct ApiState {
     room: Arc<Semaphore>,
     /// Answers that are being made.
     runs: runs::Runs,
+    /// Syncs and imports that were asked for.
+    intakes: intake::Intakes,
 }
 
 impl ApiState {
     fn new(app: App) -> Self {
         let room = Arc::new(Semaphore::new(app.config.settings.server.max_in_flight));
-        Self { app, room, runs: runs::Runs::default() }
+        Self { app, room, runs: runs::Runs::default(), intakes: intake::Intakes::default() }
     }
 }
 
@@ -57,6 +63,9 @@ fn router(state: ApiState) -> Router {
         .route("/v1/answers/{id}/events", get(answers::events))
         .route("/v1/answers/{id}/citations", get(citations::of_answer))
         .route("/v1/citations", get(citations::get).post(citations::post))
+        .route("/v1/sync", post(syncs::post))
+        .route("/v1/imports", post(imports::post))
+        .route("/v1/stats", get(stats::get))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/", get(health::index))
@@ -72,8 +81,8 @@ fn router(state: ApiState) -> Router {
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Serves until `stop` resolves; then no new request is taken, and requests and runs under way, also those whose
-/// client has left, are finished within the drain timeout. A run that is not is cut off and ends as failed. Then the
-/// store is closed.
+/// client has left, are finished within the drain timeout; syncs stop at their next page. A run that is not finished
+/// is cut off and ends as failed. Then the store is closed.
 ///
 /// # Errors
 /// When the listener fails.
@@ -84,7 +93,9 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let drain = Duration::from_secs(app.config.settings.server.drain_timeout_s);
     let state = ApiState::new(app.clone());
-    let runs = state.runs.clone();
+    let (runs, intakes) = (state.runs.clone(), state.intakes.clone());
+    imports::clear(&app.config.home);
+    app.served_at(listener.local_addr()?);
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
     let library = app.library.clone();
     let indexer = tokio::spawn(async move { library.follow_store().await });
@@ -94,16 +105,18 @@ pub async fn serve(
             tracing::debug!(%fault, "cannot set TCP_NODELAY");
         }
     });
-    let closing = runs.clone();
+    let (closing, closing_intakes) = (runs.clone(), intakes.clone());
     let server = axum::serve(listener, router(state)).with_graceful_shutdown(async move {
         stop.await;
         tracing::info!("stopping: requests and answers under way are finished first");
         closing.close();
+        closing_intakes.close();
         let _ = stopping.send(());
     });
     let mut finished = pin!(async {
         let served = server.await;
         runs.ended().await;
+        intakes.ended().await;
         served
     });
     let overdue = async {

@@ -25,6 +25,7 @@ pub struct Settings {
 pub struct Server {
     pub addr: String,
     pub max_body_bytes: usize,
+    pub max_import_bytes: u64,
     pub request_timeout_s: u64,
     pub max_in_flight: usize,
     pub drain_timeout_s: u64,
@@ -196,6 +197,7 @@ impl Settings {
         require(self.store.is_usable(), "store.url", &self.store.url, expected)?;
         let counts = [
             ("server.max_body_bytes", self.server.max_body_bytes),
+            ("server.max_import_bytes", usize::from(self.server.max_import_bytes > 0)),
             ("server.max_in_flight", self.server.max_in_flight),
             ("llm.max_output_tokens", self.llm.max_output_tokens as usize),
         ];

@@ -64,6 +64,7 @@ impl Library {
         if report.papers > WORTH_OPTIMIZING {
             self.index.optimize().await?;
         }
+        self.count_indexed(report);
         Ok(report)
     }
 

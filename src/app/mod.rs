@@ -13,7 +13,7 @@ use index::{
     QdrantStore, VectorStore,
 };
 use serde::Serialize;
-pub use sources::{SourceError, Sources};
+pub use sources::{Enrichment, SourceError, Sources};
 
 use crate::agent::answer::{FailedAnswer, Question};
 use crate::agent::event::EventLog;

@@ -137,6 +137,19 @@ pub enum SyncSource {
         /// Ids, separated by commas: 40 digits, CorpusId:…, DOI:…, ARXIV:…, PMID:…
         #[arg(long, value_delimiter = ',', conflicts_with = "query")]
         ids: Vec<String>,
+        /// The papers that this one cites
+        #[arg(long, value_name = "ID")]
+        references_of: Option<String>,
+        /// The papers that cite this one, the newest first; 9,999 at most
+        #[arg(long, value_name = "ID")]
+        citations_of: Option<String>,
+        /// Papers recommended to readers of these, 500 at most
+        #[arg(long, value_name = "IDS", value_delimiter = ',')]
+        recommended_for: Vec<String>,
+        /// What it knows of the library's own papers: citation counts, venues, DOIs. Each is asked about once in
+        /// sources.semantic_scholar.recheck_days, 500 in a request
+        #[arg(long)]
+        enrich: bool,
         /// Where from and how much
         #[command(flatten)]
         common: SyncArgs,
@@ -149,9 +162,10 @@ pub struct SyncArgs {
     /// Read a saved answer instead of the network
     #[arg(long, value_name = "FILE", conflicts_with_all = ["query", "ids"])]
     pub from_file: Option<PathBuf>,
-    /// Stop after this many papers; the next sync of the same request begins anew, with what came newest
-    #[arg(long, default_value_t = 1000, value_parser = at_least_one)]
-    pub max: usize,
+    /// Stop after this many papers [default: 1000; all of them with --enrich]; the next sync of the same request begins
+    /// anew, with what came newest
+    #[arg(long, value_parser = at_least_one)]
+    pub max: Option<usize>,
     /// Fetch and read, but store nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -28,12 +28,28 @@ pub(crate) async fn sync(config: Config, source: SyncSource, output: &mut Output
             )?;
             (common, spec, arxiv::parse)
         }
-        SyncSource::SemanticScholar { query, bulk, ids, common } => {
-            let spec = SyncSpec { query, bulk, ids, ..SyncSpec::of(SourceName::SemanticScholar) };
-            check_origin(spec == SyncSpec::of(SourceName::SemanticScholar), &common, "--query, --ids or --from-file")?;
+        SyncSource::SemanticScholar {
+            query,
+            bulk,
+            ids,
+            references_of,
+            citations_of,
+            recommended_for,
+            enrich,
+            common,
+        } => {
+            let nothing = SyncSpec::of(SourceName::SemanticScholar);
+            let spec =
+                SyncSpec { query, bulk, ids, references_of, citations_of, recommended_for, enrich, ..nothing.clone() };
+            let choices = "--query, --ids, --references-of, --citations-of, --recommended-for, --enrich or \
+                           --from-file";
+            check_origin(spec == nothing, &common, choices)?;
             (common, spec, semantic_scholar::parse_body)
         }
     };
+    if spec.enrich {
+        return super::enrich::enrich(config, &spec, &common, output).await;
+    }
     let live = match &common.from_file {
         Some(_) => None,
         None => Some(Sources::new(Arc::new(config.clone())).source(&spec).map_err(as_usage)?),
@@ -41,10 +57,13 @@ pub(crate) async fn sync(config: Config, source: SyncSource, output: &mut Output
     run(config, common, live, parse, output).await
 }
 
+/// The most papers that a sync takes in when nothing else is said.
+const DEFAULT_MAX: usize = 1_000;
+
 /// Reads a saved answer.
 type Parse = fn(&[u8], jiff::Timestamp) -> Result<Page, IngestError>;
 
-fn as_usage(fault: SourceError) -> anyhow::Error {
+pub(super) fn as_usage(fault: SourceError) -> anyhow::Error {
     match fault {
         SourceError::Spec(what) => Usage(what).into(),
         SourceError::Client(fault) => fault.into(),
@@ -67,6 +86,7 @@ async fn run(
     parse: Parse,
     output: &mut Output,
 ) -> anyhow::Result<Outcome> {
+    let max = common.max.unwrap_or(DEFAULT_MAX);
     let clock = crate::clock::Clock::system();
     let page = match &common.from_file {
         Some(file) => {
@@ -79,24 +99,22 @@ async fn run(
     if common.dry_run {
         let page = match (page, live) {
             (Some(page), _) => page,
-            (None, Some(source)) => first_papers(source.as_ref(), common.max, clock.now()).await?,
+            (None, Some(source)) => first_papers(source.as_ref(), max, clock.now()).await?,
             (None, None) => Page::default(),
         };
-        return dry_run(page, common.max, output);
+        return dry_run(page, max, output);
     }
     let app = open(config).await?;
     let began = Instant::now();
     let meter = Meter::new("papers");
     let progress = |done, total| meter.at(done, total);
     let report = match (page, live) {
-        (Some(page), _) => app.library.take_file(page, common.max).await?,
-        (None, Some(source)) => {
-            app.library.sync(SyncRequest { source: source.as_ref(), max: common.max }, &progress).await?
-        }
+        (Some(page), _) => app.library.take_file(page, max).await?,
+        (None, Some(source)) => app.library.sync(SyncRequest { source: source.as_ref(), max }, &progress).await?,
         (None, None) => library::SyncReport::default(),
     };
     drop(meter);
-    tell_the_course(&report, common.max);
+    tell_the_course(&report, max);
     let indexed = index(&app).await?;
     finish(report.counts, &report.rejected, began, indexed, output)
 }
@@ -171,7 +189,7 @@ pub(crate) async fn import(
     finish(report.counts, &report.rejected, began, indexed, output)
 }
 
-async fn index(app: &App) -> anyhow::Result<IndexReport> {
+pub(super) async fn index(app: &App) -> anyhow::Result<IndexReport> {
     let meter = Meter::new("indexing");
     Ok(app.library.index_pending(&|done, total| meter.at(done, total)).await?)
 }
@@ -195,7 +213,7 @@ fn finish(
     Ok(if rejected.is_empty() { Outcome::Done } else { Outcome::SomeRejected })
 }
 
-fn reasons(rejected: &[Rejected]) -> String {
+pub(super) fn reasons(rejected: &[Rejected]) -> String {
     const MOST: usize = 20;
     let mut text: String =
         rejected.iter().take(MOST).map(|r| format!("  rejected {}: {}\n", r.record, r.reason)).collect();

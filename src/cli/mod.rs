@@ -3,6 +3,7 @@
 mod args;
 mod ask;
 mod doctor;
+mod enrich;
 mod evaluate;
 mod inspect;
 mod intake;

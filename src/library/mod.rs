@@ -1,5 +1,6 @@
 //! The library: the store, the index that follows it, and how papers get in.
 
+mod enrich;
 mod import;
 mod indexer;
 mod sync;
@@ -8,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use enrich::{EnrichReport, EnrichRequest};
 pub use import::{ImportReport, import};
 use index::{HybridIndex, IndexError, Mode, SearchHit, SearchQuery};
 pub use indexer::{IndexReport, Progress};

@@ -12,6 +12,7 @@ use index::{
     EdgeStore, Embedder, EmbeddingSettings, FastEmbedder, HybridIndex, IndexError, IndexSettings, QdrantSettings,
     QdrantStore, VectorStore,
 };
+use ingest::Source;
 use serde::Serialize;
 pub use sources::{Enrichment, SourceError, Sources};
 
@@ -21,8 +22,8 @@ use crate::agent::evidence::Vectors;
 use crate::agent::verify::Answer;
 use crate::agent::{Agent, AgentError, AgentParts};
 use crate::clock::Clock;
-use crate::config::{Config, Dense, Policy, optional, optional_secret};
-use crate::library::Library;
+use crate::config::{Config, Dense, Policy, SyncSpec, optional, optional_secret};
+use crate::library::{KnownOnly, Library};
 use crate::llm::{self, ChatModel, LlmError, Prices, PricesError, ProviderSettings};
 use crate::store::{Store, StoreError};
 
@@ -122,6 +123,19 @@ impl App {
         let config = Arc::new(config);
         let sources = Arc::new(Sources::new(Arc::clone(&config)));
         Ok(Self { config, clock, sources, library, agent, embedding_fault, _lock: Arc::new(lock) })
+    }
+
+    /// The source that a request asks, also where it is about papers that the library has. One with `enrich` is no
+    /// source: see [`Sources::enrichment`].
+    ///
+    /// # Errors
+    /// As [`Sources::source`].
+    pub fn source(&self, spec: &SyncSpec) -> Result<Box<dyn Source>, SourceError> {
+        if spec.diff.is_some() {
+            let diff = self.sources.scholar_diff(spec)?;
+            return Ok(Box::new(KnownOnly::new(diff, self.library.store.clone())));
+        }
+        self.sources.source(spec)
     }
 
     /// Answers a question and keeps the answer with its events; the last event is told when both are kept.

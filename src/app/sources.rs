@@ -1,5 +1,6 @@
 //! The live sources: one polite client for each provider, and requests made from what an operator wrote.
 
+mod crossref;
 mod scholar;
 
 use std::sync::{Arc, OnceLock};
@@ -45,13 +46,14 @@ pub struct Sources {
     config: Arc<Config>,
     arxiv: OnceLock<Arc<PoliteClient>>,
     scholar: OnceLock<Arc<PoliteClient>>,
+    crossref: OnceLock<Arc<PoliteClient>>,
 }
 
 impl Sources {
     /// The sources as configured; nothing is asked yet.
     #[must_use]
     pub fn new(config: Arc<Config>) -> Self {
-        Self { config, arxiv: OnceLock::new(), scholar: OnceLock::new() }
+        Self { config, arxiv: OnceLock::new(), scholar: OnceLock::new(), crossref: OnceLock::new() }
     }
 
     /// The source that a request asks.
@@ -60,12 +62,15 @@ impl Sources {
     /// [`SourceError::Spec`] for a request that cannot be made, else when the home folder cannot be used.
     pub fn source(&self, spec: &SyncSpec) -> Result<Box<dyn Source>, SourceError> {
         spec.check().map_err(SourceError::Spec)?;
+        if spec.enrich || spec.diff.is_some() {
+            // For these the library is needed: `Sources::enrichment` and `App::source`.
+            return Err(SourceError::Spec("this is asked about papers of the library only".to_owned()));
+        }
         match spec.source {
             SourceName::Arxiv => self.arxiv(spec),
             SourceName::SemanticScholar => self.scholar(spec),
-            SourceName::Crossref | SourceName::Import => {
-                Err(SourceError::Spec(format!("{} is no source of papers to sync", spec.source)))
-            }
+            SourceName::Crossref => self.crossref(spec),
+            SourceName::Import => Err(SourceError::Spec(format!("{} is no source of papers to sync", spec.source))),
         }
     }
 
@@ -77,6 +82,7 @@ impl Sources {
         spec.check().map_err(SourceError::Spec)?;
         match spec.source {
             SourceName::SemanticScholar if spec.enrich => self.scholar_enrichment(),
+            SourceName::Crossref if spec.enrich => self.crossref_enrichment(),
             _ => Err(SourceError::Spec(format!("{} is not asked about papers that are there", spec.source))),
         }
     }

@@ -150,19 +150,37 @@ pub enum SyncSource {
         /// sources.semantic_scholar.recheck_days, 500 in a request
         #[arg(long)]
         enrich: bool,
+        /// The update and delete files of the data sets `papers` and `abstracts`, for the papers that the library has: a
+        /// folder in which `update` or `delete` stands in each file's name or folder, or the address of a list,
+        /// …/datasets/v1/diffs/FROM/to/TO/papers, which needs a key
+        #[arg(long, value_name = "FOLDER|URL")]
+        diff: Option<String>,
+        /// Where from and how much
+        #[command(flatten)]
+        common: SyncArgs,
+    },
+    /// Crossref: retractions, and DOIs that no other source gave
+    Crossref {
+        /// DOIs, separated by commas
+        #[arg(long, value_delimiter = ',')]
+        ids: Vec<String>,
+        /// What it knows of the library's own papers: those with a DOI are looked up by it, the others by title and
+        /// author, a request each. Each is asked about once in sources.crossref.recheck_days
+        #[arg(long)]
+        enrich: bool,
         /// Where from and how much
         #[command(flatten)]
         common: SyncArgs,
     },
 }
 
-/// What both sources take.
+/// What all sources take.
 #[derive(Debug, Args)]
 pub struct SyncArgs {
     /// Read a saved answer instead of the network
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["query", "ids"])]
+    #[arg(long, value_name = "FILE", conflicts_with = "ids")]
     pub from_file: Option<PathBuf>,
-    /// Stop after this many papers [default: 1000; all of them with --enrich]; the next sync of the same request begins
+    /// Stop after this many papers [default: 1000; all of them with --enrich or --diff]; the next sync of the same request begins
     /// anew, with what came newest
     #[arg(long, value_parser = at_least_one)]
     pub max: Option<usize>,

@@ -1,15 +1,15 @@
-//! `sync … --enrich`.
+//! `sync … --enrich` and `sync semantic-scholar --diff`: what is asked about papers that the library has.
 
 use std::time::Instant;
 
 use serde_json::json;
 
 use super::args::SyncArgs;
-use super::intake::{as_usage, index, reasons};
+use super::intake::{as_usage, finish, index, reasons, tell_the_course};
 use super::output::{Meter, Output};
 use super::{Outcome, Usage, open};
 use crate::config::{Config, SyncSpec};
-use crate::library::{EnrichReport, EnrichRequest};
+use crate::library::{EnrichReport, EnrichRequest, SyncRequest};
 
 pub(crate) async fn enrich(
     config: Config,
@@ -37,6 +37,28 @@ pub(crate) async fn enrich(
         "left": left, "seconds": seconds, "embedding_seconds": embedding_seconds});
     output.print(&document, || told(&report, spec, seconds))?;
     Ok(if report.rejected.is_empty() { Outcome::Done } else { Outcome::SomeRejected })
+}
+
+pub(crate) async fn diff(
+    config: Config,
+    spec: &SyncSpec,
+    common: &SyncArgs,
+    output: &mut Output,
+) -> anyhow::Result<Outcome> {
+    if common.dry_run {
+        return Err(Usage("--diff is about papers of the library: it has no --dry-run".to_owned()).into());
+    }
+    let app = open(config).await?;
+    let source = app.source(spec).map_err(as_usage)?;
+    let began = Instant::now();
+    let meter = Meter::new("papers");
+    let max = common.max.unwrap_or(usize::MAX);
+    let report =
+        app.library.sync(SyncRequest { source: source.as_ref(), max }, &|done, all| meter.at(done, all)).await?;
+    drop(meter);
+    tell_the_course(&report, max);
+    let indexed = index(&app).await?;
+    finish(report.counts, &report.rejected, began, indexed, output)
 }
 
 fn told(report: &EnrichReport, spec: &SyncSpec, seconds: f64) -> String {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
-use ingest::{IngestError, Page, Rejected, Source, arxiv, semantic_scholar};
+use ingest::{IngestError, Page, Rejected, Source, arxiv, crossref, semantic_scholar};
 use paper::SourceName;
 use serde_json::json;
 
@@ -36,19 +36,38 @@ pub(crate) async fn sync(config: Config, source: SyncSource, output: &mut Output
             citations_of,
             recommended_for,
             enrich,
+            diff,
             common,
         } => {
             let nothing = SyncSpec::of(SourceName::SemanticScholar);
-            let spec =
-                SyncSpec { query, bulk, ids, references_of, citations_of, recommended_for, enrich, ..nothing.clone() };
-            let choices = "--query, --ids, --references-of, --citations-of, --recommended-for, --enrich or \
-                           --from-file";
+            let spec = SyncSpec {
+                query,
+                bulk,
+                ids,
+                references_of,
+                citations_of,
+                recommended_for,
+                enrich,
+                diff,
+                ..nothing.clone()
+            };
+            let choices = "--query, --ids, --references-of, --citations-of, --recommended-for, --enrich, \
+                           --diff or --from-file";
             check_origin(spec == nothing, &common, choices)?;
             (common, spec, semantic_scholar::parse_body)
+        }
+        SyncSource::Crossref { ids, enrich, common } => {
+            let nothing = SyncSpec::of(SourceName::Crossref);
+            let spec = SyncSpec { ids, enrich, ..nothing.clone() };
+            check_origin(spec == nothing, &common, "--ids, --enrich or --from-file")?;
+            (common, spec, crossref::parse_body)
         }
     };
     if spec.enrich {
         return super::enrich::enrich(config, &spec, &common, output).await;
+    }
+    if spec.diff.is_some() {
+        return super::enrich::diff(config, &spec, &common, output).await;
     }
     let live = match &common.from_file {
         Some(_) => None,
@@ -133,7 +152,7 @@ fn remedy(fault: &IngestError) -> &'static str {
     }
 }
 
-fn tell_the_course(report: &library::SyncReport, max: usize) {
+pub(super) fn tell_the_course(report: &library::SyncReport, max: usize) {
     if report.resumed {
         eprintln!("went on from where an earlier sync of the same request was cut off");
     }
@@ -194,7 +213,7 @@ pub(super) async fn index(app: &App) -> anyhow::Result<IndexReport> {
     Ok(app.library.index_pending(&|done, total| meter.at(done, total)).await?)
 }
 
-fn finish(
+pub(super) fn finish(
     counts: UpsertCounts,
     rejected: &[Rejected],
     began: Instant,

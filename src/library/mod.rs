@@ -3,6 +3,7 @@
 mod enrich;
 mod import;
 mod indexer;
+mod known_only;
 mod sync;
 
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ pub use import::{ImportReport, import};
 use index::{HybridIndex, IndexError, Mode, SearchHit, SearchQuery};
 pub use indexer::{IndexReport, Progress};
 use ingest::IngestError;
+pub use known_only::KnownOnly;
 use paper::{Paper, PaperId};
 pub use sync::{SyncReport, SyncRequest};
 

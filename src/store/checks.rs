@@ -1,6 +1,8 @@
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use paper::{Paper, PaperId, SourceName};
-use sqlx::{QueryBuilder, Sqlite};
+use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::papers::read_paper;
 use super::{Store, StoreError};
@@ -36,6 +38,38 @@ impl Store {
     pub async fn count_due(&self, request: DueRequest<'_>) -> Result<u64, StoreError> {
         let count: i64 = due_query("SELECT COUNT(*)", request).build_query_scalar().fetch_one(&self.pool).await?;
         Ok(u64::try_from(count).unwrap_or_default())
+    }
+
+    /// What a source has said of the papers that have these identifiers, as [`paper::identity_keys`] writes them: an
+    /// entry for each that the library knows, empty where only other sources told of the paper.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn records_by_key(
+        &self,
+        source: SourceName,
+        keys: &[String],
+    ) -> Result<HashMap<String, Vec<Paper>>, StoreError> {
+        let mut found: HashMap<String, Vec<Paper>> = HashMap::new();
+        for chunk in keys.chunks(500) {
+            let mut query = QueryBuilder::<Sqlite>::new(
+                "SELECT i.identity_key, r.record FROM identities i \
+                 LEFT JOIN records r ON r.paper_id = i.paper_id AND r.source = ",
+            );
+            query.push_bind(source.as_str()).push(" WHERE i.identity_key IN (");
+            let mut listed = query.separated(", ");
+            for key in chunk {
+                listed.push_bind(key.as_str());
+            }
+            query.push(") ORDER BY i.identity_key, r.record_key");
+            for row in query.build().fetch_all(&self.pool).await? {
+                let records = found.entry(row.get(0)).or_default();
+                if let Some(record) = row.get::<Option<String>, _>(1) {
+                    records.push(read_paper(&record)?);
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// Remembers that a source was asked about these papers; to be called after its answers are stored.
@@ -151,6 +185,24 @@ mod tests {
         let store = store(&folder).await;
         assert_eq!(titles(&store.due(request(100, &["doi"]), 10).await.unwrap()), ["a", "b"]);
         assert_eq!(store.count_due(request(100, &["doi"])).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn the_records_of_a_source_are_found_by_any_identifier_of_their_papers() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let mut told = Paper::new("a", SourceName::Crossref, at(0));
+        told.ids.doi = Some("10.1000/A".parse().unwrap());
+        store.upsert(&[told.clone()]).await.unwrap();
+        let keys = ["local:a", "doi:10.1000/a", "doi:10.1000/b", "doi:10.1000/nowhere"].map(String::from);
+        let found = store.records_by_key(SourceName::Crossref, &keys).await.unwrap();
+        let of = |records: &[Paper]| records.to_vec();
+        let expected = HashMap::from([
+            ("local:a".to_owned(), of(&[told.clone()])),
+            ("doi:10.1000/a".to_owned(), of(&[told])),
+            ("doi:10.1000/b".to_owned(), Vec::new()),
+        ]);
+        assert_eq!(found, expected);
     }
 
     #[tokio::test]

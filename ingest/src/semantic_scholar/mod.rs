@@ -1,11 +1,13 @@
 //! Semantic Scholar's Academic Graph: every answer that lists papers, and the live source.
 
 mod convert;
+mod diff;
 mod lookup;
 mod request;
 mod source;
 mod wire;
 
+pub use diff::{DiffPage, S2Diff};
 pub use lookup::S2Lookup;
 pub use request::{DEFAULT_BASE_URL, FIELDS, S2Request};
 pub use source::S2Source;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ingest::Source;
 use ingest::http::PoliteClient;
-use ingest::semantic_scholar::{S2Lookup, S2Request, S2Source};
+use ingest::semantic_scholar::{S2Diff, S2Lookup, S2Request, S2Source};
 use paper::SourceName;
 
 use super::{Enrichment, SourceError, Sources, address};
@@ -26,6 +26,19 @@ impl Sources {
         let (base, client) = (address(&settings.base_url)?, self.scholar_client()?);
         let lookup = Box::new(S2Lookup::new(client, base, optional_secret(&settings.api_key)));
         Ok(Enrichment { lookup, recheck_days: settings.recheck_days })
+    }
+
+    /// The differences of Semantic Scholar's data sets that a request with `diff` names.
+    ///
+    /// # Errors
+    /// As [`Sources::source`].
+    pub fn scholar_diff(&self, spec: &SyncSpec) -> Result<S2Diff, SourceError> {
+        spec.check().map_err(SourceError::Spec)?;
+        let settings = &self.config.settings.sources.semantic_scholar;
+        let place = spec.diff.clone().ok_or_else(|| SourceError::Spec("`diff` is missing".to_owned()))?;
+        let (base, client) = (address(&settings.base_url)?, self.scholar_client()?);
+        let spool = self.config.home.join("downloads");
+        Ok(S2Diff::new(client, base, optional_secret(&settings.api_key), place, spool))
     }
 
     fn scholar_client(&self) -> Result<Arc<PoliteClient>, SourceError> {

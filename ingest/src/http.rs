@@ -1,5 +1,7 @@
 //! The one way out: a client that says who it is, asks politely and waits when told to.
 
+mod download;
+
 use std::error::Error;
 use std::path::PathBuf;
 use std::time::Duration;

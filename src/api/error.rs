@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::agent::AgentError;
 use crate::agent::answer::BadQuestion;
-use crate::app::SourceError;
+use crate::app::{SourceError, SyncError};
 use crate::library::LibraryError;
 use crate::llm::LlmError;
 use crate::store::StoreError;
@@ -206,6 +206,15 @@ impl From<SourceError> for ApiError {
         match error {
             SourceError::Spec(what) => Self::bad_request(what),
             SourceError::Client(_) | SourceError::Home(_) => Self::internal(error.to_string()),
+        }
+    }
+}
+
+impl From<SyncError> for ApiError {
+    fn from(error: SyncError) -> Self {
+        match error {
+            SyncError::Source(fault) => fault.into(),
+            SyncError::Library(fault) => fault.into(),
         }
     }
 }

@@ -7,8 +7,8 @@ use super::ApiState;
 use super::error::ApiError;
 use super::extract::Body;
 use super::guard::Place;
+use crate::app::SourceError;
 use crate::config::SyncSpec;
-use crate::library::SyncRequest;
 use crate::library::progress::Course;
 
 /// `POST /v1/sync`: papers from a source. A client that leaves stops it at the end of the page under way.
@@ -18,13 +18,11 @@ pub(super) async fn post(
     headers: HeaderMap,
     Body(spec): Body<SyncSpec>,
 ) -> Result<Response, ApiError> {
-    let source = state.app.sources.source(&spec)?;
-    let library = state.app.library.clone();
+    spec.check().map_err(SourceError::Spec)?;
+    let app = state.app.clone();
     let work = |events: super::intake::Events, stop| async move {
         let tell = |step| events.progress(step);
-        let course = Course::new(&tell);
-        let request = SyncRequest { stop, ..SyncRequest::new(source.as_ref(), spec.max.unwrap_or(usize::MAX)) };
-        Ok(library.take_in(library.sync(request, &course), &course).await?)
+        Ok(app.sync(&spec, stop, &Course::new(&tell)).await?)
     };
     state.intakes.respond(&headers, place, work).await
 }

@@ -2,6 +2,7 @@
 
 mod lock;
 mod sources;
+mod sync;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,9 +13,11 @@ use index::{
     EdgeStore, Embedder, EmbeddingSettings, FastEmbedder, HybridIndex, IndexError, IndexSettings, QdrantSettings,
     QdrantStore, VectorStore,
 };
+use ingest::Source;
 pub use lock::{Holder, ServedAt};
 use serde::Serialize;
-pub use sources::{SourceError, Sources};
+pub use sources::{Enrichment, SourceError, Sources};
+pub use sync::SyncError;
 
 use crate::agent::answer::{FailedAnswer, Question};
 use crate::agent::event::EventLog;
@@ -22,8 +25,8 @@ use crate::agent::evidence::Vectors;
 use crate::agent::verify::Answer;
 use crate::agent::{Agent, AgentError, AgentParts};
 use crate::clock::Clock;
-use crate::config::{Config, Dense, Policy, optional, optional_secret};
-use crate::library::Library;
+use crate::config::{Config, Dense, Policy, SyncSpec, optional, optional_secret};
+use crate::library::{KnownOnly, Library};
 use crate::llm::{self, ChatModel, LlmError, Prices, PricesError, ProviderSettings};
 use crate::store::{Store, StoreError};
 
@@ -133,6 +136,19 @@ impl App {
         if let Err(fault) = self.lock.tell(Some(ServedAt { address, instance: self.instance.to_string() })) {
             tracing::warn!(%fault, "other commands cannot be told where this server is, and will find the library in use");
         }
+    }
+
+    /// The source that a request asks, also where it is about papers that the library has. One with `enrich` is no
+    /// source: see [`Sources::enrichment`].
+    ///
+    /// # Errors
+    /// As [`Sources::source`].
+    pub fn source(&self, spec: &SyncSpec) -> Result<Box<dyn Source>, SourceError> {
+        if spec.diff.is_some() {
+            let diff = self.sources.scholar_diff(spec)?;
+            return Ok(Box::new(KnownOnly::new(diff, self.library.store.clone())));
+        }
+        self.sources.source(spec)
     }
 
     /// Answers a question and keeps the answer with its events; the last event is told when both are kept.

@@ -140,21 +140,53 @@ pub enum SyncSource {
         /// Ids, separated by commas: 40 digits, CorpusId:…, DOI:…, ARXIV:…, PMID:…
         #[arg(long, value_delimiter = ',', conflicts_with = "query")]
         ids: Vec<String>,
+        /// The papers that this one cites
+        #[arg(long, value_name = "ID")]
+        references_of: Option<String>,
+        /// The papers that cite this one, the newest first; 9,999 at most
+        #[arg(long, value_name = "ID")]
+        citations_of: Option<String>,
+        /// Papers recommended to readers of these, 500 at most
+        #[arg(long, value_name = "IDS", value_delimiter = ',')]
+        recommended_for: Vec<String>,
+        /// What it knows of the library's own papers: citation counts, venues, DOIs. Each is asked about once in
+        /// sources.semantic_scholar.recheck_days, 500 in a request
+        #[arg(long)]
+        enrich: bool,
+        /// The update and delete files of the data sets `papers` and `abstracts`, for the papers that the library has: a
+        /// folder in which `update` or `delete` stands in each file's name or folder, or the address of a list,
+        /// …/datasets/v1/diffs/FROM/to/TO/papers, which needs a key
+        #[arg(long, value_name = "FOLDER|URL")]
+        diff: Option<String>,
+        /// Where from and how much
+        #[command(flatten)]
+        common: SyncArgs,
+    },
+    /// Crossref: retractions, and DOIs that no other source gave
+    Crossref {
+        /// DOIs, separated by commas
+        #[arg(long, value_delimiter = ',')]
+        ids: Vec<String>,
+        /// What it knows of the library's own papers: those with a DOI are looked up by it, the others by title and
+        /// author, a request each. Each is asked about once in sources.crossref.recheck_days
+        #[arg(long)]
+        enrich: bool,
         /// Where from and how much
         #[command(flatten)]
         common: SyncArgs,
     },
 }
 
-/// What both sources take.
+/// What all sources take.
 #[derive(Debug, Args)]
 pub struct SyncArgs {
     /// Read a saved answer instead of the network
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["query", "ids"])]
+    #[arg(long, value_name = "FILE", conflicts_with = "ids")]
     pub from_file: Option<PathBuf>,
-    /// Stop after this many papers; the next sync of the same request begins anew, with what came newest
-    #[arg(long, default_value_t = 1000, value_parser = at_least_one)]
-    pub max: usize,
+    /// Stop after this many papers [default: 1000; all of them with --enrich or --diff]; the next sync of the same request begins
+    /// anew, with what came newest
+    #[arg(long, value_parser = at_least_one)]
+    pub max: Option<usize>,
     /// Fetch and read, but store nothing
     #[arg(long)]
     pub dry_run: bool,

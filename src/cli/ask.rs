@@ -67,13 +67,22 @@ fn show_hits(response: &SearchResponse) -> String {
         let _ = writeln!(text, "Note: {notice}\n");
     }
     for (place, hit) in (1..).zip(&response.hits) {
-        let _ = writeln!(text, "{place:>2}. {}", hit.paper.title);
+        let _ = writeln!(text, "{place:>2}. {}{}", standing(&hit.paper), hit.paper.title);
         let _ = writeln!(text, "    {}", byline(&hit.paper));
         let _ = writeln!(text, "    {}", snippet(hit));
         let _ = writeln!(text, "    {}\n", scores(hit));
     }
     let _ = write!(text, "{} papers, {} ms, {}", response.total, response.took_ms, response.mode);
     text
+}
+
+/// What a reader must know before the title.
+fn standing(paper: &Paper) -> &'static str {
+    match (paper.retracted, paper.withdrawn) {
+        (true, _) => "[retracted] ",
+        (false, true) => "[withdrawn] ",
+        (false, false) => "",
+    }
 }
 
 fn byline(paper: &Paper) -> String {

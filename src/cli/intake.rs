@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
-use ingest::{IngestError, Page, Rejected, Source, arxiv, semantic_scholar};
+use ingest::{IngestError, Page, Rejected, Source, arxiv, crossref, semantic_scholar};
 use paper::SourceName;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::args::{SyncArgs, SyncSource};
 use super::meter::Meter;
@@ -15,10 +16,10 @@ use super::output::Output;
 use super::reach::{Reached, reach};
 use super::remote::Remote;
 use super::{Outcome, Usage, open};
-use crate::app::{SourceError, Sources, destroy_index};
+use crate::app::{App, SourceError, Sources, SyncError, destroy_index};
 use crate::config::{Config, Origin, SyncSpec};
 use crate::library::progress::{Course, Stage};
-use crate::library::{self, IntakeReport, Library, LibraryError, SyncRequest};
+use crate::library::{self, Checked, IntakeReport, LibraryError};
 
 pub(crate) async fn sync(config: Config, source: SyncSource, output: &mut Output) -> anyhow::Result<Outcome> {
     let (common, spec, parse): (SyncArgs, SyncSpec, Parse) = match source {
@@ -31,18 +32,59 @@ pub(crate) async fn sync(config: Config, source: SyncSource, output: &mut Output
             )?;
             (common, spec, arxiv::parse)
         }
-        SyncSource::SemanticScholar { query, bulk, ids, common } => {
-            let spec = SyncSpec { query, bulk, ids, ..SyncSpec::of(SourceName::SemanticScholar) };
-            check_origin(spec == SyncSpec::of(SourceName::SemanticScholar), &common, "--query, --ids or --from-file")?;
+        SyncSource::SemanticScholar {
+            query,
+            bulk,
+            ids,
+            references_of,
+            citations_of,
+            recommended_for,
+            enrich,
+            diff,
+            common,
+        } => {
+            let nothing = SyncSpec::of(SourceName::SemanticScholar);
+            let spec = SyncSpec {
+                query,
+                bulk,
+                ids,
+                references_of,
+                citations_of,
+                recommended_for,
+                enrich,
+                diff,
+                ..nothing.clone()
+            };
+            let choices = "--query, --ids, --references-of, --citations-of, --recommended-for, --enrich, \
+                           --diff or --from-file";
+            check_origin(spec == nothing, &common, choices)?;
             (common, spec, semantic_scholar::parse_body)
         }
+        SyncSource::Crossref { ids, enrich, common } => {
+            let nothing = SyncSpec::of(SourceName::Crossref);
+            let spec = SyncSpec { ids, enrich, ..nothing.clone() };
+            check_origin(spec == nothing, &common, "--ids, --enrich or --from-file")?;
+            (common, spec, crossref::parse_body)
+        }
     };
-    let spec = SyncSpec { max: Some(common.max), ..spec };
+    let spec = SyncSpec { max: common.max, diff: spec.diff.map(absolute), ..spec };
+    let needs_library = spec.enrich || spec.diff.is_some();
+    if common.dry_run && needs_library {
+        return Err(
+            Usage("--enrich and --diff are about papers of the library: they have no --dry-run".to_owned()).into()
+        );
+    }
     let live = match &common.from_file {
         Some(_) => None,
+        None if needs_library => None,
         None => Some(Sources::new(Arc::new(config.clone())).source(&spec).map_err(as_usage)?),
     };
     run(config, common, (spec, live), parse, output).await
+}
+
+/// A folder as a server sees it, which runs in another one.
+fn absolute(place: String) -> String {
+    std::fs::canonicalize(&place).map_or(place, |folder| folder.display().to_string())
 }
 
 /// Reads a saved answer.
@@ -71,6 +113,7 @@ async fn run(
     parse: Parse,
     output: &mut Output,
 ) -> anyhow::Result<Outcome> {
+    let max = spec.most();
     let clock = crate::clock::Clock::system();
     let page = match &common.from_file {
         Some(file) => {
@@ -83,40 +126,34 @@ async fn run(
     if common.dry_run {
         let page = match (page, live) {
             (Some(page), _) => page,
-            (None, Some(source)) => first_papers(source.as_ref(), common.max, clock.now()).await?,
+            (None, Some(source)) => first_papers(source.as_ref(), max, clock.now()).await?,
             (None, None) => Page::default(),
         };
-        return dry_run(page, common.max, output);
+        return dry_run(page, max, output);
     }
     let meter = output.meter();
     let report = match reach(config).await? {
-        Reached::Here(app) => here(&app.library, page, live, common.max, &meter).await?,
+        Reached::Here(app) => here(&app, page, &spec, &meter).await?,
         Reached::There(server) => match page {
-            Some(page) => file_there(&server, page, common.max, &meter).await?,
+            Some(page) => file_there(&server, page, spec.most(), &meter).await?,
             None => server.sync(&spec, &meter).await?,
         },
     };
     drop(meter);
-    tell_the_course(&report, common.max);
-    finish(&report, output)
+    tell_the_course(&report, spec.most());
+    finish(&report, spec.source.as_str(), output)
 }
 
-async fn here(
-    library: &Library,
-    page: Option<Page>,
-    live: Option<Box<dyn Source>>,
-    max: usize,
-    meter: &Meter,
-) -> anyhow::Result<IntakeReport> {
+async fn here(app: &App, page: Option<Page>, spec: &SyncSpec, meter: &Meter) -> anyhow::Result<IntakeReport> {
     let tell = |step| meter.tell(step);
     let course = Course::new(&tell);
-    Ok(match (page, live) {
-        (Some(page), _) => library.take_in(library.take_file(page, max), &course).await?,
-        (None, Some(source)) => {
-            library.take_in(library.sync(SyncRequest::new(source.as_ref(), max), &course), &course).await?
-        }
-        (None, None) => IntakeReport::default(),
-    })
+    match page {
+        Some(page) => Ok(app.library.take_in(app.library.take_file(page, spec.most()), &course).await?),
+        None => match app.sync(spec, CancellationToken::new(), &course).await {
+            Err(SyncError::Source(fault)) => Err(as_usage(fault)),
+            taken => Ok(taken?),
+        },
+    }
 }
 
 /// What a file held goes to the server as the lines that this program prints its papers in, and comes back as it was.
@@ -131,6 +168,16 @@ async fn file_there(server: &Remote, page: Page, max: usize, meter: &Meter) -> a
     report.rejections.splice(..0, page.rejected);
     report.rejected = report.rejections.len();
     Ok(report)
+}
+
+/// How asking about the library's own papers went.
+fn told(checked: Checked, asked: &str) -> String {
+    let Checked { asked: papers, found, unknown, left } = checked;
+    let more = if left > 0 { format!("{left} papers are still to be asked about\n") } else { String::new() };
+    match papers {
+        0 => format!("nothing to ask: {asked} has been asked about every paper not long ago\n"),
+        _ => format!("{papers} asked about, {found} found, {unknown} unknown\n{more}"),
+    }
 }
 
 /// What to do with a file that is another source's.
@@ -210,16 +257,17 @@ pub(crate) async fn import(
         }
     };
     drop(meter);
-    finish(&report, output)
+    finish(&report, "", output)
 }
 
-fn finish(report: &IntakeReport, output: &mut Output) -> anyhow::Result<Outcome> {
+fn finish(report: &IntakeReport, asked: &str, output: &mut Output) -> anyhow::Result<Outcome> {
     output.print(report, || {
+        let checked = report.checked.map(|checked| told(checked, asked)).unwrap_or_default();
         let IntakeReport { added, updated, unchanged, rejected, deleted, .. } = report;
         let IntakeReport { seconds, embedding_seconds, embeddings, index_writes, .. } = report;
         let deleted = if *deleted > 0 { format!(", {deleted} deleted") } else { String::new() };
         format!(
-            "{added} added, {updated} updated, {unchanged} unchanged, {rejected} rejected{deleted} in {seconds:.1} s \
+            "{checked}{added} added, {updated} updated, {unchanged} unchanged, {rejected} rejected{deleted} in {seconds:.1} s \
              ({embedding_seconds:.1} s of it embedding)\n{index_writes} papers written to the index, {embeddings} \
              passages embedded\n{}",
             reasons(&report.rejections)

@@ -41,6 +41,7 @@ pub struct Sources {
     pub max_wait_s: u64,
     pub arxiv: Arxiv,
     pub semantic_scholar: SemanticScholar,
+    pub crossref: Crossref,
 }
 
 /// `[sources.arxiv]`
@@ -57,6 +58,16 @@ pub struct Arxiv {
 pub struct SemanticScholar {
     pub base_url: String,
     pub api_key: SecretString,
+    pub recheck_days: u32,
+}
+
+/// `[sources.crossref]`
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct Crossref {
+    pub base_url: String,
+    pub enabled: bool,
+    pub recheck_days: u32,
 }
 
 /// `[llm]`
@@ -179,6 +190,7 @@ impl Settings {
             ("sources.arxiv.base_url", &self.sources.arxiv.base_url),
             ("sources.arxiv.oai_url", &self.sources.arxiv.oai_url),
             ("sources.semantic_scholar.base_url", &self.sources.semantic_scholar.base_url),
+            ("sources.crossref.base_url", &self.sources.crossref.base_url),
             ("llm.deepseek.base_url", &self.llm.deepseek.base_url),
             ("llm.openai.base_url", &self.llm.openai.base_url),
             ("qdrant.url", &self.qdrant.url),

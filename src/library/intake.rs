@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::progress::{Course, Stage};
-use super::{ImportReport, IndexReport, Library, LibraryError, SyncReport, import, sniff};
+use super::{Checked, ImportReport, IndexReport, Library, LibraryError, SyncReport, import, sniff};
 
 /// What a sync or an import did, as it is printed and answered.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -43,6 +43,9 @@ pub struct IntakeReport {
     pub stopped_at_max: bool,
     /// Whether it was asked to stop; the next sync of the request goes on there.
     pub stopped: bool,
+    /// How asking about the library's own papers went, when that was what was to be done.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<Checked>,
 }
 
 impl IntakeReport {
@@ -65,6 +68,7 @@ impl IntakeReport {
             began_anew: taken.began_anew,
             stopped_at_max: taken.stopped_at_max,
             stopped: taken.stopped,
+            checked: taken.checked,
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The library: the store, the index that follows it, and how papers get in.
 
+mod enrich;
 mod import;
 mod indexer;
 mod intake;
+mod known_only;
 pub mod progress;
 mod sniff;
 mod sync;
@@ -11,11 +13,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use enrich::{Checked, EnrichRequest};
 pub use import::{ImportReport, import};
 use index::{HybridIndex, IndexError, Mode, SearchHit, SearchQuery};
 pub use indexer::{IndexReport, Progress};
 use ingest::IngestError;
 pub use intake::IntakeReport;
+pub use known_only::KnownOnly;
 use paper::{Paper, PaperId};
 pub use sniff::refuse_foreign;
 pub use sync::{SyncReport, SyncRequest};

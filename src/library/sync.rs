@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::progress::{Course, Stage};
-use super::{Library, LibraryError};
+use super::{Checked, Library, LibraryError};
 use crate::store::UpsertCounts;
 
 /// What a sync did.
@@ -29,6 +29,8 @@ pub struct SyncReport {
     pub stopped_at_max: bool,
     /// Whether it was asked to stop before its end; the next sync of the request goes on there.
     pub stopped: bool,
+    /// How asking about the library's own papers went, when that was what was to be done.
+    pub checked: Option<Checked>,
 }
 
 /// What to sync.
@@ -72,7 +74,7 @@ impl Library {
     /// does; what was stored before stays, and the place too.
     pub async fn sync(&self, request: SyncRequest<'_>, course: &Course<'_>) -> Result<SyncReport, LibraryError> {
         let key = request.source.key();
-        let _alone = UnderWay::begin(&self.syncing, &key)?;
+        let _alone = self.alone(&key)?;
         let mut walk = Walk { library: self, request, key, taken: 0, report: SyncReport::default() };
         course.at(Stage::Reading, 0, None);
         course.at(Stage::Storing, 0, None);
@@ -81,6 +83,11 @@ impl Library {
             page = next;
         }
         Ok(walk.report)
+    }
+
+    /// The right to be the only one that syncs a request.
+    pub(super) fn alone(&self, key: &str) -> Result<UnderWay, LibraryError> {
+        UnderWay::begin(&self.syncing, key)
     }
 
     /// Takes in what a file holds.
@@ -181,7 +188,7 @@ pub(super) type Syncing = Arc<Mutex<HashSet<String>>>;
 
 /// The right to sync one request, as long as it lives: two at once would read the same pages and move each other's
 /// place.
-struct UnderWay {
+pub(super) struct UnderWay {
     key: String,
     all: Syncing,
 }

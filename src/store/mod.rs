@@ -4,6 +4,7 @@
 //! a time (the home folder's lock sees to that), and inside it one transaction.
 
 mod answers;
+mod checks;
 mod cursors;
 mod error;
 mod owners;
@@ -15,6 +16,7 @@ mod upsert;
 use std::path::Path;
 use std::time::Duration;
 
+pub use checks::DueRequest;
 pub use error::StoreError;
 pub use papers::{Change, StoreCounts};
 use sqlx::SqlitePool;

@@ -70,7 +70,8 @@ impl TakingIn<'_> {
                 Some("doi" | "pmid") => shared.push(owner),
                 Some("local") if !same_title(&owner.1, record) => {}
                 Some("local") => shared.push(owner),
-                _ => strong.push(owner),
+                // Found once by each of its identifiers.
+                _ => add(&mut strong, vec![owner]),
             }
         }
         Ok((strong, shared))

@@ -48,6 +48,23 @@ fn expected(papers: &[&[&str]]) -> BTreeSet<BTreeSet<String>> {
 }
 
 #[tokio::test]
+async fn a_paper_that_is_found_by_several_identifiers_at_once_is_one_owner() {
+    let (_folder, store) = store().await;
+    let cited = |count: u64, seen: i64| {
+        let mut paper = scholar(1, "Attention");
+        paper.ids.semantic_scholar = Some("204e3073870fae3d05bcbc2f6a8e263d9b72e776".parse().unwrap());
+        paper.ids.arxiv = Some("1706.03762".parse().unwrap());
+        paper.citation_count = Some(count);
+        paper.sources[0].seen = at(seen);
+        paper
+    };
+    assert_eq!(store.upsert(&[cited(5, 1)]).await.unwrap(), counts(1, 0, 0));
+    assert_eq!(store.upsert(&[cited(6, 2)]).await.unwrap(), counts(0, 1, 0));
+    let found = store.paper(&reference("CorpusId:1")).await.unwrap().unwrap();
+    assert_eq!((found.citation_count, store.counts().await.unwrap().papers), (Some(6), 1));
+}
+
+#[tokio::test]
 async fn files_that_number_their_lines_alike_keep_all_their_lines() {
     let (_folder, store) = store().await;
     let (one, other) = ([line("1", "Cats"), line("2", "Dogs")], [line("1", "Stars"), line("2", "Planets")]);

@@ -1,10 +1,14 @@
 //! Semantic Scholar's Academic Graph: every answer that lists papers, and the live source.
 
 mod convert;
+mod diff;
+mod lookup;
 mod request;
 mod source;
 mod wire;
 
+pub use diff::{DiffPage, S2Diff};
+pub use lookup::S2Lookup;
 pub use request::{DEFAULT_BASE_URL, FIELDS, S2Request};
 pub use source::S2Source;
 
@@ -27,8 +31,15 @@ use crate::{Cursor, IngestError, Page};
 /// its words mean, [`IngestError::RateLimited`], [`IngestError::Transient`] or [`IngestError::Refused`];
 /// [`IngestError::Malformed`] for anything else.
 pub fn parse_body(bytes: &[u8], seen: Timestamp) -> Result<Page, IngestError> {
-    match wire::read(bytes)? {
-        wire::Body::Papers(papers) => Ok(page(papers, seen, &[])),
+    Ok(page(papers_of(wire::read(bytes)?)?, seen, &[]))
+}
+
+/// Why there is no paper where there is null.
+const NOT_FOUND: &str = "not found";
+
+fn papers_of(body: wire::Body) -> Result<wire::Papers, IngestError> {
+    match body {
+        wire::Body::Papers(papers) => Ok(papers),
         wire::Body::Failure(said) => Err(failure(&said)),
         wire::Body::Other(what) => {
             Err(IngestError::NotPapers { origin: SourceName::SemanticScholar, what: what.to_owned() })
@@ -43,7 +54,7 @@ fn page(list: wire::Papers, seen: Timestamp, asked: &[String]) -> Page {
     let mut page = Page { next, total: list.total, ..Page::default() };
     for (place, record) in list.records.into_iter().enumerate() {
         let name = name_of(&record).or_else(|| asked.get(place).cloned());
-        let read = wire::paper(record).and_then(|record| record.ok_or_else(|| "not found".to_owned()));
+        let read = wire::paper(record).and_then(|record| record.ok_or_else(|| NOT_FOUND.to_owned()));
         let paper = read.and_then(|record| convert::paper(record, seen));
         page.add(|| name.unwrap_or_else(|| format!("record {}", place + 1)), paper);
     }
@@ -129,6 +140,7 @@ mod tests {
             (r#"{"paperId": "a", "title": "A"}"#, &["A"]),
             (r#"{"total": 0, "offset": 0}"#, &[]),
             (r#"{"data": []}"#, &[]),
+            (r#"{"data": null, "citingPaperInfo": {"openAccessPdf": null}}"#, &[]),
             ("[]", &[]),
         ] {
             assert_eq!(titles(body), expected, "{body}");

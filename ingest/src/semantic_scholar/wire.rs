@@ -85,6 +85,13 @@ pub(super) struct Papers {
     pub(super) total: Option<u64>,
 }
 
+impl Papers {
+    /// As many unknown papers.
+    pub(super) fn unknown(count: usize) -> Self {
+        Self { records: vec![Value::Null; count], ..Self::default() }
+    }
+}
+
 /// One record, still as it was sent: none for an unknown id.
 pub(super) fn paper(record: Value) -> Result<Option<Paper>, String> {
     // A citation or a reference wraps the paper in what is known of the link.
@@ -120,6 +127,8 @@ fn object_body(mut object: Map<String, Value>) -> Result<Body, IngestError> {
     let (next, total) = (number("next"), number("total"));
     match object.remove("data").or_else(|| object.remove("recommendedPapers")) {
         Some(Value::Array(records)) => Ok(list(Papers { records, next, token, total })),
+        // So it says that a publisher lets nobody have the references of a paper.
+        Some(Value::Null) => Ok(Body::Papers(Papers { next, token, total, ..Papers::default() })),
         Some(_) => Err(malformed(None, "`data` that is no list".to_owned())),
         None if object.contains_key("offset") && total.unwrap_or(0) == 0 => Ok(Body::Papers(Papers::default())),
         None => Ok(single(object)),

@@ -3,6 +3,8 @@
 
 mod corpus;
 mod live_arxiv;
+mod live_crossref;
+mod live_diff;
 mod live_politeness;
 mod live_semantic_scholar;
 mod recordings;

@@ -1,6 +1,6 @@
 //! Source -> store: page by page, the cursor after the papers.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ingest::{Page, Rejected, Source};
@@ -29,6 +29,8 @@ pub struct SyncReport {
     pub stopped_at_max: bool,
     /// Whether it was asked to stop before its end; the next sync of the request goes on there.
     pub stopped: bool,
+    /// The fields of a file that could not be read, with in how many of its records; the rest of them was taken in.
+    pub left_out: BTreeMap<String, u64>,
 }
 
 /// What to sync.

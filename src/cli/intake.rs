@@ -269,11 +269,18 @@ fn finish(report: &IntakeReport, asked: &str, output: &mut Output) -> anyhow::Re
         format!(
             "{checked}{added} added, {updated} updated, {unchanged} unchanged, {rejected} rejected{deleted} in {seconds:.1} s \
              ({embedding_seconds:.1} s of it embedding)\n{index_writes} papers written to the index, {embeddings} \
-             passages embedded\n{}",
+             passages embedded\n{}{}",
+            left_out(report),
             reasons(&report.rejections)
         )
     })?;
     Ok(if report.rejections.is_empty() { Outcome::Done } else { Outcome::SomeRejected })
+}
+
+fn left_out(report: &IntakeReport) -> String {
+    let told =
+        |(field, lines): (&String, &u64)| format!("  {field} of {lines} lines could not be read and is left out\n");
+    report.left_out.iter().map(told).collect()
 }
 
 fn reasons(rejected: &[Rejected]) -> String {

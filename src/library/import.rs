@@ -1,5 +1,6 @@
 //! A file of the user's own -> store and index: JSON lines, plain or gzip.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
@@ -24,6 +25,8 @@ pub struct ImportReport {
     pub counts: UpsertCounts,
     /// The lines that could not be taken in, each with the reason.
     pub rejected: Vec<Rejected>,
+    /// The fields that could not be read, with in how many lines; their papers were taken in without them.
+    pub left_out: BTreeMap<String, u64>,
 }
 
 /// Reads a file into the library's store, in batches. A line is known by its id with its title, since every
@@ -59,6 +62,7 @@ pub async fn import(
         progress(read, 0);
         if ended {
             library.wake_indexer();
+            report.left_out.clone_from(lines.left_out());
             return Ok(report);
         }
     }

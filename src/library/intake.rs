@@ -1,5 +1,6 @@
 //! Taking in with the index beside it: papers are indexed while more of them come.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,6 +26,9 @@ pub struct IntakeReport {
     pub rejected: usize,
     /// Those, each with the reason.
     pub rejections: Vec<Rejected>,
+    /// The fields of a file that could not be read, with in how many of its lines; the rest of them was taken in.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out: BTreeMap<String, u64>,
     /// Papers that their source has taken back.
     pub deleted: u64,
     /// How long it took, the index included.
@@ -59,6 +63,7 @@ impl IntakeReport {
             unchanged: taken.counts.unchanged,
             rejected: taken.rejected.len(),
             rejections: taken.rejected,
+            left_out: taken.left_out,
             deleted: taken.deleted,
             seconds: thousandths(elapsed),
             embedding_seconds: thousandths(indexed.embedding),
@@ -75,7 +80,7 @@ impl IntakeReport {
 
 impl From<ImportReport> for SyncReport {
     fn from(imported: ImportReport) -> Self {
-        Self { counts: imported.counts, rejected: imported.rejected, ..Self::default() }
+        Self { counts: imported.counts, rejected: imported.rejected, left_out: imported.left_out, ..Self::default() }
     }
 }
 

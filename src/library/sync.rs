@@ -1,6 +1,6 @@
 //! Source -> store: page by page, the cursor after the papers.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ingest::{Page, Rejected, Source};
@@ -31,6 +31,8 @@ pub struct SyncReport {
     pub stopped: bool,
     /// How asking about the library's own papers went, when that was what was to be done.
     pub checked: Option<Checked>,
+    /// The fields of a file that could not be read, with in how many of its records; the rest of them was taken in.
+    pub left_out: BTreeMap<String, u64>,
 }
 
 /// What to sync.

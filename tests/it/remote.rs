@@ -13,6 +13,7 @@ fn without_times(ran: &Ran) -> (i32, String) {
     let changing = |line: &&str| {
         [
             "\"took_ms\"",
+            "\"seen\"",
             "\"id\": \"",
             "seconds\"",
             "_bytes\"",
@@ -156,7 +157,7 @@ fn a_home_that_no_server_has_is_not_asked_for_elsewhere() {
     refused("; stop it first".to_owned());
     let address = server.url("").trim_start_matches("http://").to_owned();
     // An old note: at that address there is the server of another library by now.
-    write!(lock, "7 {address} an-instance-of-old\n").unwrap();
+    writeln!(lock, "7 {address} an-instance-of-old").unwrap();
     refused(format!(" (process 7, which serves it at http://{address}); stop it first"));
     drop(lock);
     assert_eq!(home.run(&["--json", "stats"]).exited(0).json()["library"]["papers"], json!(0));

@@ -1,13 +1,14 @@
 //! The live sources: one polite client for each provider, and requests made from what an operator wrote.
 
+mod arxiv;
+
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ingest::arxiv::{ArxivRequest, ArxivSource};
 use ingest::http::{ClientSettings, PoliteClient};
 use ingest::semantic_scholar::{S2Request, S2Source};
 use ingest::{IngestError, Source};
-use paper::{ArxivId, SourceName};
+use paper::SourceName;
 
 use super::AppError;
 use crate::clock::Clock;
@@ -59,16 +60,6 @@ impl Sources {
                 Err(SourceError::Spec(format!("{} is no source of papers to sync", spec.source)))
             }
         }
-    }
-
-    fn arxiv(&self, spec: &SyncSpec) -> Result<Box<dyn Source>, SourceError> {
-        let ids: Result<Vec<ArxivId>, _> = spec.ids.iter().map(|id| id.parse()).collect();
-        let ids = ids.map_err(|error| SourceError::Spec(error.to_string()))?;
-        let (query, category) = (spec.query.clone(), spec.category.clone());
-        let request = ArxivRequest { query, category, ids, ..ArxivRequest::default() };
-        let base = address(&self.config.settings.sources.arxiv.base_url)?;
-        let client = self.client(&self.arxiv, SourceName::Arxiv, ARXIV_INTERVAL)?;
-        Ok(Box::new(ArxivSource::new(client, base, request)))
     }
 
     fn scholar(&self, spec: &SyncSpec) -> Result<Box<dyn Source>, SourceError> {

@@ -1,13 +1,14 @@
 use jiff::Timestamp;
 use paper::{ArxivId, Author, Paper, PublicationDate, SourceName};
 
-use super::{not_papers, xml};
+use super::{announce, not_papers, xml};
 use crate::arxiv::xml::Element;
 use crate::text::{first_doi, push_new};
 use crate::{Cursor, IngestError, Page, withdrawn};
 
 /// Reads an Atom feed of arXiv's query API
-/// (<https://info.arxiv.org/help/api/user-manual.html#_details_of_atom_results_returned>).
+/// (<https://info.arxiv.org/help/api/user-manual.html#_details_of_atom_results_returned>)
+/// or of the daily announcements, which are told by their `announce_type`.
 ///
 /// Titles and abstracts are single-spaced, their LaTeX left in. An entry without an arXiv id or without a
 /// title is rejected with the reason, and the rest go on; everything else may be missing. The next cursor
@@ -36,7 +37,8 @@ pub(super) fn page(root: &Element, seen: Timestamp) -> Result<Page, IngestError>
         if let Some(message) = error_message(entry) {
             return Err(IngestError::refused(message));
         }
-        page.add(|| name_of(entry, place), paper(entry, seen));
+        let read = if announce::is_one(entry) { announce::paper(entry, seen) } else { paper(entry, seen) };
+        page.add(|| name_of(entry, place), read);
     }
     page.total = number(root, "totalResults");
     let reached = number(root, "startIndex").unwrap_or(0).saturating_add(page.len() as u64);

@@ -1,38 +1,36 @@
 //! The daily announcements (<https://info.arxiv.org/help/rss.html>), as entries of Atom or items of RSS 2.0.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use paper::{ArxivId, Paper, PublicationDate, SourceName};
 
+use super::Records;
 use super::feed::identify;
 use super::oai::listed_authors;
-use crate::Page;
 use crate::arxiv::xml::Element;
 use crate::text::{first_doi, push_new};
 
-/// The papers of an RSS document.
-pub(super) fn page(root: &Element, seen: Timestamp) -> Page {
-    let mut page = Page::default();
-    let items = root.first("channel").into_iter().flat_map(|channel| channel.all("item"));
-    for (place, item) in items.enumerate() {
-        page.add(|| name_of(item, place), paper(item, seen));
-    }
-    page
+/// Takes in an item of an RSS document.
+pub(super) fn take(records: &mut Records, item: Element<'_>) {
+    let read = paper(item, records.seen);
+    records.page.add(|| name_of(item, records.count), read);
 }
 
 /// Whether an Atom entry is an announcement and no answer to a query.
-pub(super) fn is_one(entry: &Element) -> bool {
+pub(super) fn is_one(entry: Element<'_>) -> bool {
     entry.first("announce_type").is_some()
 }
 
-fn name_of(item: &Element, place: usize) -> String {
+fn name_of(item: Element<'_>, count: usize) -> String {
     let name = ["guid", "link", "title"].into_iter().find_map(|field| item.text_of(field));
-    name.unwrap_or_else(|| format!("item {}", place + 1))
+    name.unwrap_or_else(|| format!("item {count}"))
 }
 
 /// An announcement tells no day of submission, so none is taken from it, but the year that the id begins with. Only a
 /// new version of a known paper gets a date, that of the announcement: it is newer than whatever was known.
-pub(super) fn paper(item: &Element, seen: Timestamp) -> Result<Paper, String> {
+pub(super) fn paper(item: Element<'_>, seen: Timestamp) -> Result<Paper, String> {
     let id = ["id", "guid", "link"].into_iter().find_map(|field| item.text_of(field)).ok_or("no id")?;
     let id: ArxivId = id.parse().map_err(|error| format!("bad id: {error}"))?;
     let title = item.text_of("title").ok_or("no title")?;
@@ -42,7 +40,7 @@ pub(super) fn paper(item: &Element, seen: Timestamp) -> Result<Paper, String> {
     paper.abstract_text = text.map(str::to_owned);
     paper.authors = item.text_of("creator").map(|names| listed_authors(&names)).unwrap_or_default();
     for category in item.all("category") {
-        let term = category.attribute("term").map(str::to_owned).or_else(|| category.text());
+        let term = category.attribute("term").map(Cow::into_owned).or_else(|| category.text());
         term.into_iter().for_each(|term| push_new(&mut paper.categories, term.trim().to_owned()));
     }
     paper.primary_category = paper.categories.first().cloned();
@@ -65,7 +63,7 @@ fn announced(summary: &str) -> (Option<&str>, Option<&str>) {
     (kind, text)
 }
 
-fn day(item: &Element) -> Option<PublicationDate> {
+fn day(item: Element<'_>) -> Option<PublicationDate> {
     let atom = ["published", "updated"].into_iter().find_map(|field| item.text_of(field)?.parse().ok());
     let rss = || {
         let zoned = DateTimeParser::new().parse_zoned(item.text_of("pubDate")?).ok()?;
@@ -86,6 +84,7 @@ mod tests {
     use paper::Author;
 
     use super::*;
+    use crate::Page;
     use crate::arxiv::parse;
 
     fn seen() -> Timestamp {

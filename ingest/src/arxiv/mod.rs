@@ -20,6 +20,7 @@ pub use source::ArxivSource;
 
 use paper::SourceName;
 
+use self::xml::{Document, Element};
 use crate::{IngestError, Page};
 
 /// Reads a body of arXiv's of any kind: an Atom feed, an answer of OAI-PMH, or the RSS of the daily announcements, told
@@ -29,13 +30,41 @@ use crate::{IngestError, Page};
 /// [`IngestError::Malformed`] when it cannot be read to its end, [`IngestError::NotPapers`] when it is
 /// another kind of document, and what [`parse_feed`] and [`oai::parse`] say.
 pub fn parse(bytes: &[u8], seen: jiff::Timestamp) -> Result<Page, IngestError> {
-    let root = xml::read(bytes)?;
-    match root.name.as_str() {
-        "feed" => feed::page(&root, seen),
-        "OAI-PMH" => oai::page(&root, seen),
-        "rss" => Ok(announce::page(&root, seen)),
+    let (records, document) = read(bytes, seen)?;
+    let root = document.root();
+    match root.name {
+        "feed" => feed::page(records, root),
+        "OAI-PMH" => oai::answered(records, root)?.page(),
+        "rss" => Ok(records.page),
         other => Err(not_papers(format!("an XML document <{other}>"))),
     }
+}
+
+/// The records of a document as they come out of it, whatever its kind.
+struct Records {
+    page: Page,
+    /// How many have come.
+    count: usize,
+    /// What arXiv says instead of an answer.
+    refused: Option<String>,
+    seen: jiff::Timestamp,
+}
+
+impl Records {
+    fn take(&mut self, record: Element<'_>) {
+        self.count += 1;
+        match record.name {
+            "entry" => feed::take(self, record),
+            "record" => oai::take(self, record),
+            _ => announce::take(self, record),
+        }
+    }
+}
+
+fn read(bytes: &[u8], seen: jiff::Timestamp) -> Result<(Records, Document<'_>), IngestError> {
+    let mut records = Records { page: Page::default(), count: 0, refused: None, seen };
+    let document = xml::read(bytes, |record| records.take(record))?;
+    Ok((records, document))
 }
 
 fn not_papers(what: String) -> IngestError {

@@ -5,7 +5,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use paper::{ArxivId, Author, Paper, PaperRef, PublicationDate, SourceName};
 
 use super::feed::{identify, named};
-use super::{not_papers, xml};
+use super::{Records, not_papers};
 use crate::arxiv::xml::Element;
 use crate::text::{first_doi, push_new};
 use crate::{Cursor, IngestError, Page, Rejected};
@@ -34,7 +34,7 @@ pub(super) enum Answered {
 }
 
 impl Answered {
-    fn page(self) -> Result<Page, IngestError> {
+    pub(super) fn page(self) -> Result<Page, IngestError> {
         match self {
             Self::List(page) => Ok(page),
             Self::Nothing => Ok(Page::default()),
@@ -48,48 +48,43 @@ impl Answered {
 }
 
 pub(super) fn read(bytes: &[u8], seen: Timestamp) -> Result<Answered, IngestError> {
-    let root = xml::read(bytes)?;
+    let (records, document) = super::read(bytes, seen)?;
+    let root = document.root();
     if root.name == "OAI-PMH" {
-        answered(&root, seen)
+        answered(records, root)
     } else {
         Err(not_papers(format!("an XML document <{}>", root.name)))
     }
 }
 
-pub(super) fn page(root: &Element, seen: Timestamp) -> Result<Page, IngestError> {
-    answered(root, seen)?.page()
-}
-
-fn answered(root: &Element, seen: Timestamp) -> Result<Answered, IngestError> {
+/// What these records are with what the answer says of them.
+pub(super) fn answered(records: Records, root: Element<'_>) -> Result<Answered, IngestError> {
     if let Some(error) = root.first("error") {
         return told(error);
     }
     let Some(list) = root.first("ListRecords").or_else(|| root.first("GetRecord")) else {
-        let verb = root.children().map(|child| child.name.as_str()).find(|n| !matches!(*n, "responseDate" | "request"));
+        let verb = root.children().map(|child| child.name).find(|n| !matches!(*n, "responseDate" | "request"));
         return Err(not_papers(format!("an OAI-PMH answer with <{}>", verb.unwrap_or("nothing"))));
     };
-    let mut page = Page::default();
-    for (place, record) in list.all("record").enumerate() {
-        take(&mut page, record, place, seen);
-    }
+    let mut page = records.page;
     let token = list.first("resumptionToken");
     page.total = token.and_then(|token| token.attribute("completeListSize")).and_then(|size| size.parse().ok());
     page.next = token.and_then(Element::text).and_then(|token| Cursor::try_from(token).ok());
     Ok(Answered::List(page))
 }
 
-/// A record that has only a header was deleted; all others are papers, or say why they are none.
-fn take(page: &mut Page, record: &Element, place: usize, seen: Timestamp) {
+/// Takes in a record. One that has only a header was deleted; all others are papers, or say why they are none.
+pub(super) fn take(records: &mut Records, record: Element<'_>) {
+    let (page, count) = (&mut records.page, records.count);
     let header = record.first("header");
-    if header.and_then(|header| header.attribute("status")) != Some("deleted") {
-        return page.add(|| name_of(record, place), paper(record, seen));
+    if header.and_then(|header| header.attribute("status")).as_deref() != Some("deleted") {
+        return page.add(|| name_of(record, count), paper(record, records.seen));
     }
-    let key = header.and_then(|header| header.text_of("identifier")).and_then(|id| key_of(&id));
-    match key {
+    match header.and_then(|header| header.text_of("identifier")).and_then(|id| key_of(&id)) {
         Some(key) => page.deleted.push(key),
         None => {
             let reason = "deleted by arXiv, under an identifier that is no arXiv id".to_owned();
-            page.rejected.push(Rejected { record: name_of(record, place), reason });
+            page.rejected.push(Rejected { record: name_of(record, count), reason });
         }
     }
 }
@@ -100,8 +95,9 @@ fn key_of(identifier: &str) -> Option<String> {
 }
 
 /// The codes are those of the protocol (OAI-PMH 2.0, section 3.6).
-fn told(error: &Element) -> Result<Answered, IngestError> {
-    let code = error.attribute("code").unwrap_or("error");
+fn told(error: Element<'_>) -> Result<Answered, IngestError> {
+    let code = error.attribute("code");
+    let code = code.as_deref().unwrap_or("error");
     let said = error.text().unwrap_or_default();
     let remedy = match code {
         "noRecordsMatch" => return Ok(Answered::Nothing),
@@ -118,14 +114,14 @@ fn refusal(code: &str, said: &str, remedy: &str) -> IngestError {
     IngestError::refused(format!("arXiv says: {code}{said}; {remedy}"))
 }
 
-fn name_of(record: &Element, place: usize) -> String {
+fn name_of(record: Element<'_>, count: usize) -> String {
     let identifier = record.first("header").and_then(|header| header.text_of("identifier"));
-    identifier.unwrap_or_else(|| format!("record {}", place + 1))
+    identifier.unwrap_or_else(|| format!("record {count}"))
 }
 
-fn paper(record: &Element, seen: Timestamp) -> Result<Paper, String> {
+fn paper(record: Element<'_>, seen: Timestamp) -> Result<Paper, String> {
     let metadata = record.first("metadata").and_then(|metadata| metadata.children().next()).ok_or("no metadata")?;
-    let (authors, (published, updated)) = match metadata.name.as_str() {
+    let (authors, (published, updated)) = match metadata.name {
         "arXiv" => (authors(metadata), dates(metadata)),
         "arXivRaw" => (listed_authors(&metadata.text_of("authors").unwrap_or_default()), version_dates(metadata)),
         other => return Err(format!("in the format <{other}>; ask with metadataPrefix=arXiv")),
@@ -152,14 +148,14 @@ fn paper(record: &Element, seen: Timestamp) -> Result<Paper, String> {
     Ok(paper)
 }
 
-fn authors(metadata: &Element) -> Vec<Author> {
+fn authors(metadata: Element<'_>) -> Vec<Author> {
     let list = metadata.first("authors");
     list.into_iter().flat_map(|list| list.all("author")).filter_map(author).collect()
 }
 
-fn author(author: &Element) -> Option<Author> {
+fn author(author: Element<'_>) -> Option<Author> {
     let parts = ["forenames", "keyname", "suffix"].into_iter().filter_map(|part| author.text_of(part));
-    named(&parts.collect::<Vec<_>>().join(" "))
+    named(parts.collect::<Vec<_>>().join(" "))
 }
 
 /// `A. One (Oslo), B. Two and C. Three Jr.`: the places in brackets are left out.
@@ -179,7 +175,7 @@ pub(super) fn listed_authors(names: &str) -> Vec<Author> {
             Some(last) if matches!(name.trim_end_matches('.'), "Jr" | "Sr" | "II" | "III" | "IV") => {
                 last.name = format!("{} {name}", last.name);
             }
-            _ => authors.extend(crate::text::present(name).as_deref().and_then(named)),
+            _ => authors.extend(crate::text::present(name).and_then(named)),
         }
     }
     authors
@@ -187,13 +183,13 @@ pub(super) fn listed_authors(names: &str) -> Vec<Author> {
 
 type Dates = (Option<PublicationDate>, Option<PublicationDate>);
 
-fn dates(metadata: &Element) -> Dates {
+fn dates(metadata: Element<'_>) -> Dates {
     let date = |name| metadata.text_of(name).and_then(|text| text.parse().ok());
     (date("created"), date("updated"))
 }
 
 /// The dates of the first and, where there are several, of the last version.
-fn version_dates(metadata: &Element) -> Dates {
+fn version_dates(metadata: Element<'_>) -> Dates {
     let mut versions: Vec<_> =
         metadata.all("version").filter_map(|v| Some((version_number(v)?, version_date(v)))).collect();
     versions.sort_by_key(|(number, _)| *number);
@@ -201,11 +197,11 @@ fn version_dates(metadata: &Element) -> Dates {
     (first, versions.get(1..).and_then(|later| later.last()).and_then(|(_, date)| *date))
 }
 
-fn version_number(version: &Element) -> Option<u16> {
+fn version_number(version: Element<'_>) -> Option<u16> {
     version.attribute("version")?.trim_start_matches('v').parse().ok()
 }
 
-fn version_date(version: &Element) -> Option<PublicationDate> {
+fn version_date(version: Element<'_>) -> Option<PublicationDate> {
     let date = DateTimeParser::new().parse_zoned(version.text_of("date")?).ok()?;
     date.date().to_string().parse().ok()
 }

@@ -1,15 +1,15 @@
 //! The live sources: one polite client for each provider, and requests made from what an operator wrote.
 
+mod arxiv;
 mod crossref;
 mod scholar;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ingest::arxiv::{ArxivRequest, ArxivSource};
 use ingest::http::{ClientSettings, PoliteClient};
 use ingest::{IngestError, Lookup, Source};
-use paper::{ArxivId, SourceName};
+use paper::SourceName;
 
 use super::AppError;
 use crate::clock::Clock;
@@ -85,16 +85,6 @@ impl Sources {
             SourceName::Crossref if spec.enrich => self.crossref_enrichment(),
             _ => Err(SourceError::Spec(format!("{} is not asked about papers that are there", spec.source))),
         }
-    }
-
-    fn arxiv(&self, spec: &SyncSpec) -> Result<Box<dyn Source>, SourceError> {
-        let ids: Result<Vec<ArxivId>, _> = spec.ids.iter().map(|id| id.parse()).collect();
-        let ids = ids.map_err(|error| SourceError::Spec(error.to_string()))?;
-        let (query, category) = (spec.query.clone(), spec.category.clone());
-        let request = ArxivRequest { query, category, ids, ..ArxivRequest::default() };
-        let base = address(&self.config.settings.sources.arxiv.base_url)?;
-        let client = self.client(&self.arxiv, SourceName::Arxiv, ARXIV_INTERVAL)?;
-        Ok(Box::new(ArxivSource::new(client, base, request)))
     }
 
     fn client(

@@ -113,7 +113,7 @@ pub enum Command {
 /// Where papers come from.
 #[derive(Debug, Subcommand)]
 pub enum SyncSource {
-    /// arXiv: its query API, or a saved Atom feed or OAI-PMH answer
+    /// arXiv: its query API, a harvest, the daily announcements, or a saved answer of any of them
     Arxiv {
         /// A query in arXiv's syntax, such as ti:attention AND cat:cs.CL
         #[arg(long)]
@@ -125,6 +125,18 @@ pub enum SyncSource {
         /// that fit
         #[arg(long, value_delimiter = ',')]
         ids: Vec<String>,
+        /// A whole set by OAI-PMH, the oldest first, such as cs or cs:cs:CL
+        #[arg(long, value_name = "SET")]
+        harvest: Option<String>,
+        /// What was announced last in a category, such as cs.CL, or in several joined by +
+        #[arg(long, value_name = "CATEGORIES")]
+        daily: Option<String>,
+        /// The first day, as 2024-01-31: of submission, or of modification for a harvest
+        #[arg(long, value_name = "DATE")]
+        from: Option<jiff::civil::Date>,
+        /// The last day, likewise
+        #[arg(long, value_name = "DATE")]
+        until: Option<jiff::civil::Date>,
         /// Where from and how much
         #[command(flatten)]
         common: SyncArgs,

@@ -23,13 +23,11 @@ use crate::library::{self, Checked, IntakeReport, LibraryError};
 
 pub(crate) async fn sync(config: Config, source: SyncSource, output: &mut Output) -> anyhow::Result<Outcome> {
     let (common, spec, parse): (SyncArgs, SyncSpec, Parse) = match source {
-        SyncSource::Arxiv { query, category, ids, common } => {
-            let spec = SyncSpec { query, category, ids, ..SyncSpec::of(SourceName::Arxiv) };
-            check_origin(
-                spec == SyncSpec::of(SourceName::Arxiv),
-                &common,
-                "--query, --category, --ids or --from-file",
-            )?;
+        SyncSource::Arxiv { query, category, ids, harvest, daily, from, until, common } => {
+            let nothing = SyncSpec::of(SourceName::Arxiv);
+            let spec = SyncSpec { query, category, ids, harvest, daily, from, until, ..nothing.clone() };
+            let choices = "--query, --category, --ids, --harvest, --daily or --from-file";
+            check_origin(spec == nothing, &common, choices)?;
             (common, spec, arxiv::parse)
         }
         SyncSource::SemanticScholar {

@@ -50,6 +50,7 @@ pub struct Sources {
 pub struct Arxiv {
     pub base_url: String,
     pub oai_url: String,
+    pub feed_url: String,
 }
 
 /// `[sources.semantic_scholar]`
@@ -189,6 +190,7 @@ impl Settings {
         let addresses = [
             ("sources.arxiv.base_url", &self.sources.arxiv.base_url),
             ("sources.arxiv.oai_url", &self.sources.arxiv.oai_url),
+            ("sources.arxiv.feed_url", &self.sources.arxiv.feed_url),
             ("sources.semantic_scholar.base_url", &self.sources.semantic_scholar.base_url),
             ("sources.crossref.base_url", &self.sources.crossref.base_url),
             ("llm.deepseek.base_url", &self.llm.deepseek.base_url),

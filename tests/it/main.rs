@@ -7,6 +7,7 @@
 mod answers;
 mod api;
 mod architecture;
+mod arxiv;
 mod bad_input;
 mod cli;
 mod crash;

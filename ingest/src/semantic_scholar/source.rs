@@ -6,8 +6,9 @@ use paper::SourceName;
 use secrecy::SecretString;
 use url::Url;
 
+use super::body::{self, Body, Papers};
 use super::request::{BulkPlace, Call, LINKS_RESULTS, SEARCH_RESULTS};
-use super::{S2Request, failure_with, page, papers_of, wire};
+use super::{S2Request, failure_with, page, papers_of};
 use crate::http::{Answer, Outgoing, PoliteClient};
 use crate::text::excerpt;
 use crate::{Cursor, IngestError, Page, Source};
@@ -37,13 +38,13 @@ impl S2Source {
 
     /// The answers to a batch of at most 500 ids, one by one in their order.
     pub(super) async fn answers(&self, seen: Timestamp) -> Result<Vec<Page>, IngestError> {
-        let one = |record| page(wire::Papers { records: vec![record], ..wire::Papers::default() }, seen, &[]);
         let read = |answer: &Answer| {
             let (came, asked) = (self.list(answer, None)?.records, self.request.portion(None)?.len());
             if came.len() != asked {
                 let what = format!("{} records where {asked} were asked for", came.len());
                 return Err(IngestError::Malformed { origin: SourceName::SemanticScholar, position: None, what });
             }
+            let one = |record| page(Papers { records: vec![record], ..Papers::default() }, seen, &[]);
             Ok(came.into_iter().map(one).collect())
         };
         self.client.fetch(&self.outgoing(None)?, read).await
@@ -60,24 +61,24 @@ impl S2Source {
         self.lead_on(page(list, seen, self.request.portion(cursor)?), cursor, seen)
     }
 
-    fn list(&self, answer: &Answer, cursor: Option<&Cursor>) -> Result<wire::Papers, IngestError> {
+    fn list<'b>(&self, answer: &'b Answer, cursor: Option<&Cursor>) -> Result<Papers<'b>, IngestError> {
         if answer.status == 200 {
-            return papers_of(wire::read(&answer.body)?);
+            return papers_of(body::read(&answer.body)?);
         }
         if let Some(place) = &answer.location {
             let message = format!("sent on to {place}; if that is right, set {SETTING} to it");
             return Err(IngestError::refused(message).with_status(answer.status));
         }
-        let said = match wire::read(&answer.body) {
-            Ok(wire::Body::Failure(said)) => said,
+        let said = match body::read(&answer.body) {
+            Ok(Body::Failure(said)) => said,
             _ => excerpt(&String::from_utf8_lossy(&answer.body), 200),
         };
         if answer.status == 400 && cursor.is_some() && said.contains(RAN_OUT) {
-            return Ok(wire::Papers::default());
+            return Ok(Papers::default());
         }
         let portion = self.request.portion(cursor)?.len();
         if answer.status == 400 && portion > 0 && said.contains(NONE_KNOWN) {
-            return Ok(wire::Papers::unknown(portion));
+            return Ok(Papers::unknown(portion));
         }
         Err(failure_with(answer.status, answer.retry_after, &said))
     }

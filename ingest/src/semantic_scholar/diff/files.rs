@@ -6,7 +6,8 @@ use paper::SourceName;
 use serde::Deserialize;
 use url::Url;
 
-use super::super::{failure_with, wire};
+use super::super::body::{self, Body};
+use super::super::failure_with;
 use crate::IngestError;
 use crate::http::Answer;
 use crate::text::excerpt;
@@ -124,8 +125,8 @@ struct Step {
 /// The files that a list of the API's names, step by step.
 pub(super) fn of_list(answer: &Answer) -> Result<Vec<DiffFile>, IngestError> {
     if answer.status != 200 {
-        let said = match wire::read(&answer.body) {
-            Ok(wire::Body::Failure(said)) => said,
+        let said = match body::read(&answer.body) {
+            Ok(Body::Failure(said)) => said,
             _ => excerpt(&String::from_utf8_lossy(&answer.body), 200),
         };
         return Err(failure_with(answer.status, answer.retry_after, &said));

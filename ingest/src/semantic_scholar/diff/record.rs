@@ -1,8 +1,6 @@
 //! A line of a data set's file. The names of its fields are those of the Academic Graph in small letters, and no paper id
 //! is among them: it ends the address.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use paper::{CorpusId, Paper};
 use serde::Deserialize;
@@ -18,7 +16,7 @@ use crate::text::present;
 #[serde(default)]
 struct Record {
     corpusid: Option<u64>,
-    externalids: Option<BTreeMap<String, Option<wire::ExternalId>>>,
+    externalids: Option<wire::ExternalIds>,
     url: Option<String>,
     title: Option<String>,
     authors: Option<Vec<wire::Author>>,
@@ -80,12 +78,11 @@ fn parsed<'l, T: Deserialize<'l>>(line: &'l [u8]) -> Result<T, String> {
 fn paper(record: Record, seen: Timestamp) -> Result<Paper, String> {
     let corpus_id = record.corpusid.ok_or("no corpusid")?;
     let paper_id = record.url.as_deref().and_then(|url| url.rsplit('/').next()).map(str::to_owned);
-    let ids = record.externalids.unwrap_or_default();
     convert::paper(
         wire::Paper {
             paper_id,
             corpus_id: Some(wire::ExternalId::Number(corpus_id)),
-            external_ids: Some(ids.into_iter().filter_map(|(name, id)| Some((name, id?))).collect()),
+            external_ids: record.externalids,
             url: record.url,
             title: record.title,
             venue: record.venue,

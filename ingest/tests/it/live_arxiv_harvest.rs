@@ -104,7 +104,7 @@ async fn a_token_that_has_expired_begins_its_window_again() {
     let old: Cursor = "from=2023-11-01;until=2023-11-10;token=old".parse().unwrap();
     let source = source(&server, "2023-11-01", None);
     let page = source.page(Some(&old), seen()).await.unwrap();
-    assert_eq!(titles(&[page.clone()]), ["Paper 1"]);
+    assert_eq!(titles(std::slice::from_ref(&page)), ["Paper 1"]);
     assert_eq!(page.next.as_ref().unwrap().to_string(), "from=2023-11-01;until=2023-11-10;token=new");
     let next = source.page(page.next.as_ref(), seen()).await.unwrap();
     assert_eq!(next.next.unwrap().to_string(), "from=2023-11-11");

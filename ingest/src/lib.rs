@@ -10,6 +10,7 @@
 //! sent. And what a source does not say stays unknown.
 
 pub mod arxiv;
+mod breaker;
 mod error;
 pub mod http;
 pub mod jsonl;
@@ -19,5 +20,6 @@ mod source;
 mod text;
 mod withdrawn;
 
+pub use breaker::Resting;
 pub use error::IngestError;
 pub use source::{Cursor, InvalidCursor, Page, Rejected, Source};

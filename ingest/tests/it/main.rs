@@ -3,6 +3,7 @@
 
 mod corpus;
 mod live_arxiv;
+mod live_breaker;
 mod live_politeness;
 mod live_semantic_scholar;
 mod recordings;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ingest::arxiv::{ArxivRequest, ArxivSource};
 use ingest::http::{ClientSettings, PoliteClient};
 use ingest::semantic_scholar::{S2Request, S2Source};
-use ingest::{IngestError, Source};
+use ingest::{IngestError, Resting, Source};
 use paper::{ArxivId, SourceName};
 
 use super::AppError;
@@ -84,6 +84,36 @@ impl Sources {
         Ok(Box::new(S2Source::new(client, base, optional_secret(&settings.api_key), request)))
     }
 
+    /// Whether a source has failed again and again and is left alone, and until when.
+    ///
+    /// # Errors
+    /// When the home folder cannot be used.
+    pub async fn resting(&self, source: SourceName) -> Result<Option<Resting>, SourceError> {
+        match self.client_of(source)? {
+            Some(client) => Ok(client.resting().await?),
+            None => Ok(None),
+        }
+    }
+
+    /// Lets the next request to a source through although it is left alone.
+    ///
+    /// # Errors
+    /// When the home folder cannot be used.
+    pub async fn try_anyway(&self, source: SourceName) -> Result<(), SourceError> {
+        match self.client_of(source)? {
+            Some(client) => Ok(client.try_anyway().await?),
+            None => Ok(()),
+        }
+    }
+
+    fn client_of(&self, source: SourceName) -> Result<Option<Arc<PoliteClient>>, SourceError> {
+        match source {
+            SourceName::Arxiv => self.client(&self.arxiv, source, ARXIV_INTERVAL).map(Some),
+            SourceName::SemanticScholar => self.client(&self.scholar, source, SCHOLAR_INTERVAL).map(Some),
+            SourceName::Crossref | SourceName::Import => Ok(None),
+        }
+    }
+
     fn client(
         &self,
         place: &OnceLock<Arc<PoliteClient>>,
@@ -108,6 +138,8 @@ impl Sources {
             max_retries: sources.max_retries,
             max_wait: Duration::from_secs(sources.max_wait_s),
             state_file: Some(pace),
+            breaker_failures: sources.breaker_failures,
+            breaker_pause: Duration::from_secs(sources.breaker_pause_s),
             ..ClientSettings::default()
         };
         let client = Arc::new(PoliteClient::new(settings, Clock::system().now_fn())?);

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::agent::AgentError;
 use crate::agent::answer::BadQuestion;
+use crate::jobs::JobsError;
 use crate::library::LibraryError;
 use crate::llm::LlmError;
 use crate::store::StoreError;
@@ -171,6 +172,21 @@ impl From<IndexError> for ApiError {
 impl From<LibraryError> for ApiError {
     fn from(error: LibraryError) -> Self {
         Self::internal(error.to_string())
+    }
+}
+
+impl From<JobsError> for ApiError {
+    fn from(error: JobsError) -> Self {
+        let conflict = |kind, error: &JobsError| Self::new(StatusCode::CONFLICT, kind, error.to_string());
+        match error {
+            JobsError::NotFound(_) | JobsError::NoLetter(_) => Self::not_found(error.to_string()),
+            JobsError::Bad(detail) => Self::bad_request(detail),
+            JobsError::OfFile(_) => conflict("job-of-file", &error),
+            JobsError::Running { .. } => conflict("job-running", &error),
+            JobsError::Unreadable { .. } => conflict("job-unreadable", &error),
+            JobsError::Stopping => Self::busy(error.to_string()),
+            JobsError::Store(error) => error.into(),
+        }
     }
 }
 

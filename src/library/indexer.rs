@@ -52,6 +52,7 @@ impl Library {
             let (next, committed) = tokio::try_join!(self.prepare(changes), self.commit(prepared))?;
             if let Some((written, revision)) = committed {
                 report += written;
+                *self.indexed.lock().unwrap_or_else(std::sync::PoisonError::into_inner) += written;
                 let newest = self.store.revision().await?;
                 progress(revision.saturating_sub(began), newest.saturating_sub(began));
             }
@@ -65,6 +66,12 @@ impl Library {
             self.index.optimize().await?;
         }
         Ok(report)
+    }
+
+    /// What this process has written to the index so far.
+    #[must_use]
+    pub fn indexed(&self) -> IndexReport {
+        *self.indexed.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     async fn prepare(&self, changes: Vec<Change>) -> Result<Option<Prepared>, LibraryError> {

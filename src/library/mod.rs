@@ -52,6 +52,8 @@ pub struct Library {
     changed: Arc<tokio::sync::Notify>,
     /// One indexer at a time: the watermark is read, the batch written, and the watermark moved.
     indexing: Arc<tokio::sync::Mutex<()>>,
+    /// All that was written to the index since the process began.
+    indexed: Arc<std::sync::Mutex<IndexReport>>,
 }
 
 /// A hit with its paper.
@@ -82,7 +84,14 @@ impl Library {
     /// A library of a store and its index.
     #[must_use]
     pub fn new(store: Store, index: HybridIndex, clock: Clock) -> Self {
-        Self { store, index: Arc::new(index), clock, changed: Arc::default(), indexing: Arc::default() }
+        Self {
+            store,
+            index: Arc::new(index),
+            clock,
+            changed: Arc::default(),
+            indexing: Arc::default(),
+            indexed: Arc::default(),
+        }
     }
 
     /// Searches, and joins each hit with its paper.

@@ -40,9 +40,23 @@ impl Library {
     /// # Errors
     /// When the source fails for good or the store does; what was stored before stays, and the place too.
     pub async fn sync(&self, request: SyncRequest<'_>, progress: Progress<'_>) -> Result<SyncReport, LibraryError> {
-        let key = request.source.key();
         let mut report = SyncReport::default();
-        let mut page = self.first_page(request.source, &key, &mut report).await?;
+        self.sync_into(request, &mut report, progress).await?;
+        Ok(report)
+    }
+
+    /// The same, told in `report`, which says also of a sync that fails what it did before.
+    ///
+    /// # Errors
+    /// As [`Library::sync`].
+    pub async fn sync_into(
+        &self,
+        request: SyncRequest<'_>,
+        report: &mut SyncReport,
+        progress: Progress<'_>,
+    ) -> Result<(), LibraryError> {
+        let key = request.source.key();
+        let mut page = self.first_page(request.source, &key, report).await?;
         let mut taken = 0;
         loop {
             let room = request.max - taken;
@@ -50,7 +64,7 @@ impl Library {
             page.papers.truncate(room);
             taken += page.papers.len();
             let (next, later, total) = (page.next.take(), page.later.take(), page.total.unwrap_or_default());
-            self.take_page(page, &mut report).await?;
+            self.take_page(page, report).await?;
             progress(taken as u64, total.min(request.max as u64));
             report.stopped_at_max = cut || (next.is_some() && taken >= request.max);
             let begins_anew = report.stopped_at_max && request.source.newest_first();
@@ -58,18 +72,18 @@ impl Library {
                 Some(place) if !cut && !begins_anew => {
                     self.store.save_cursor(&key, &place.to_string(), self.clock.now()).await?;
                     if report.stopped_at_max {
-                        return Ok(report);
+                        return Ok(());
                     }
                     page = request.source.page(Some(&place), self.clock.now()).await?;
                 }
                 // The page that was cut short is where it goes on.
-                _ if cut && !request.source.newest_first() => return Ok(report),
+                _ if cut && !request.source.newest_first() => return Ok(()),
                 _ => {
                     self.store.clear_cursor(&key).await?;
                     if let Some(later) = later.filter(|_| !report.stopped_at_max) {
                         self.store.save_cursor(&later_key(&key), &later.to_string(), self.clock.now()).await?;
                     }
-                    return Ok(report);
+                    return Ok(());
                 }
             }
         }

@@ -12,6 +12,7 @@ mod cli;
 mod drafts;
 mod index;
 mod intake;
+mod jobs;
 mod model;
 mod provider;
 mod runs;

@@ -1,0 +1,165 @@
+//! What a run does: a sync, then the index.
+
+use async_trait::async_trait;
+use ingest::{Cursor, IngestError, Page, Resting, Source};
+use paper::SourceName;
+use tokio::sync::watch;
+
+use super::Outcome;
+use crate::app::{App, SourceError};
+use crate::config::SyncSpec;
+use crate::library::{LibraryError, SyncReport, SyncRequest};
+
+/// The most papers of a job that says none.
+const DEFAULT_MAX: usize = 1000;
+
+/// What jobs run on: the application, or what a test puts in its place.
+///
+/// To sum it up: sync, and tell how the source does.
+#[async_trait]
+pub trait Work: Send + Sync {
+    /// Syncs a request and brings the index up to it, telling in `outcome` what was done, also when it fails. When
+    /// `stop` becomes true, it ends before the next page with [`Trouble::Stopped`].
+    ///
+    /// # Errors
+    /// Whatever kept it from reading all that was to be read.
+    async fn sync(&self, spec: &SyncSpec, outcome: &mut Outcome, stop: watch::Receiver<bool>) -> Result<(), Trouble>;
+
+    /// Whether a source is left alone for now.
+    ///
+    /// # Errors
+    /// When that cannot be told.
+    async fn resting(&self, source: SourceName) -> Result<Option<Resting>, Trouble>;
+
+    /// Lets the next request to a source through although it is left alone.
+    ///
+    /// # Errors
+    /// When that cannot be noted.
+    async fn try_anyway(&self, source: SourceName) -> Result<(), Trouble>;
+
+    /// Where in its source a request goes on, when it got anywhere.
+    async fn place(&self, spec: &SyncSpec) -> Option<String>;
+}
+
+/// Why a run did not read all that was to be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// The source is left alone: the job waits for it.
+    #[error("put off until {:.0}: the source has failed since {:.0} ({})", .0.until, .0.since, .0.why)]
+    Resting(Resting),
+    /// It was told to stop.
+    #[error("stopped before the next page; a run that makes up for it goes on there")]
+    Stopped,
+    /// It failed.
+    #[error("{why}")]
+    Failed {
+        /// With what.
+        why: String,
+        /// Whether it is the source that fails, and may do so for other requests too.
+        of_source: bool,
+    },
+}
+
+impl Trouble {
+    pub(super) fn failed(why: impl ToString) -> Self {
+        Self::Failed { why: why.to_string(), of_source: false }
+    }
+}
+
+impl From<LibraryError> for Trouble {
+    fn from(error: LibraryError) -> Self {
+        match error {
+            LibraryError::Ingest(error) => error.into(),
+            error => Self::failed(error),
+        }
+    }
+}
+
+impl From<IngestError> for Trouble {
+    fn from(error: IngestError) -> Self {
+        match error {
+            IngestError::Stopped => Self::Stopped,
+            IngestError::Resting { since, until, why } => Self::Resting(Resting { since, until, why }),
+            error => Self::Failed { of_source: error.is_retryable(), why: error.to_string() },
+        }
+    }
+}
+
+#[async_trait]
+impl Work for App {
+    async fn sync(&self, spec: &SyncSpec, outcome: &mut Outcome, stop: watch::Receiver<bool>) -> Result<(), Trouble> {
+        let source = self.sources.source(spec).map_err(Trouble::failed)?;
+        let source = Stoppable { source, stop: stop.clone() };
+        let before = self.library.indexed();
+        let mut report = SyncReport::default();
+        let request = SyncRequest { source: &source, max: spec.max.unwrap_or(DEFAULT_MAX) };
+        let ended = self.library.sync_into(request, &mut report, &|_, _| {}).await;
+        *outcome = report.into();
+        self.library.wake_indexer();
+        let changed = outcome.counts.added + outcome.counts.updated + outcome.counts.deleted;
+        if changed == 0 {
+            (outcome.embeddings, outcome.index_writes) = (Some(0), Some(0));
+        } else if follow(self, stop).await {
+            let after = self.library.indexed();
+            outcome.embeddings = Some(after.embedded.saturating_sub(before.embedded) as u64);
+            outcome.index_writes = Some(after.papers.saturating_sub(before.papers) as u64);
+        }
+        Ok(ended?)
+    }
+
+    async fn resting(&self, source: SourceName) -> Result<Option<Resting>, Trouble> {
+        self.sources.resting(source).await.map_err(Trouble::failed)
+    }
+
+    async fn try_anyway(&self, source: SourceName) -> Result<(), Trouble> {
+        self.sources.try_anyway(source).await.map_err(Trouble::failed)
+    }
+
+    async fn place(&self, spec: &SyncSpec) -> Option<String> {
+        let found: Result<_, SourceError> = self.sources.source(spec);
+        let key = found.ok()?.key();
+        let place = self.library.store.cursor(&key).await;
+        place.inspect_err(|fault| tracing::warn!(%fault, "cannot tell how far a job has read")).ok()?
+    }
+}
+
+/// Waits until the index has what was stored; whether it has.
+async fn follow(app: &App, mut stop: watch::Receiver<bool>) -> bool {
+    let indexed = tokio::select! {
+        indexed = app.library.index_pending(&|_, _| {}) => indexed,
+        _ = stop.wait_for(|stop| *stop) => return false,
+    };
+    // The papers are stored, and the server's own indexer tries again: no failure of the sync.
+    indexed.inspect_err(|fault| tracing::warn!(%fault, "what a job read is not indexed yet")).is_ok()
+}
+
+/// A source that gives no further page once it is told to stop. A request that waits or is under way then is dropped:
+/// its page was not stored, and the place before it was.
+struct Stoppable {
+    source: Box<dyn Source>,
+    stop: watch::Receiver<bool>,
+}
+
+#[async_trait]
+impl Source for Stoppable {
+    fn name(&self) -> SourceName {
+        self.source.name()
+    }
+
+    fn key(&self) -> String {
+        self.source.key()
+    }
+
+    fn newest_first(&self) -> bool {
+        self.source.newest_first()
+    }
+
+    async fn page(&self, cursor: Option<&Cursor>, seen: jiff::Timestamp) -> Result<Page, IngestError> {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => Err(IngestError::Stopped),
+            page = self.source.page(cursor, seen) => page,
+        }
+    }
+}

@@ -3,7 +3,7 @@
 //! One measured step writes and commits all of them into an empty index without a model. Real abstracts are read from
 //! `../shared/corpus` (or `LECTERN_SHARED`); without it, papers of the same length are made up from a word list.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, clippy::disallowed_methods, missing_docs)]
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -5,11 +5,15 @@ mod citations;
 pub mod error;
 mod extract;
 mod guard;
-mod health;
+pub mod health;
+mod imports;
+mod intake;
 mod jobs;
 mod papers;
 mod runs;
 mod search;
+pub mod stats;
+mod syncs;
 pub mod wire;
 
 use std::future::Future;
@@ -40,12 +44,14 @@ pub struct ApiState {
     runs: runs::Runs,
     /// What is synced by itself.
     jobs: Jobs,
+    /// Syncs and imports that were asked for.
+    intakes: intake::Intakes,
 }
 
 impl ApiState {
     fn new(app: App, jobs: Jobs) -> Self {
         let room = Arc::new(Semaphore::new(app.config.settings.server.max_in_flight));
-        Self { app, room, runs: runs::Runs::default(), jobs }
+        Self { app, room, runs: runs::Runs::default(), jobs, intakes: intake::Intakes::default() }
     }
 }
 
@@ -68,6 +74,9 @@ fn router(state: ApiState) -> Router {
         .route("/v1/jobs/{name}", get(jobs::get).put(jobs::put).delete(jobs::delete))
         .route("/v1/jobs/{name}/run", post(jobs::run))
         .route("/v1/jobs/{name}/runs", get(jobs::runs))
+        .route("/v1/sync", post(syncs::post))
+        .route("/v1/imports", post(imports::post))
+        .route("/v1/stats", get(stats::get))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/", get(health::index))
@@ -83,8 +92,9 @@ fn router(state: ApiState) -> Router {
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Serves until `stop` resolves; then no new request is taken, and requests and runs under way, also those whose
-/// client has left, are finished within the drain timeout. A run that is not is cut off and ends as failed. Then the
-/// store is closed. Meanwhile jobs run as they fall due; at the stop, those under way end before their next page.
+/// client has left, are finished within the drain timeout; syncs stop at their next page. A run that is not finished
+/// is cut off and ends as failed. Then the store is closed. Meanwhile jobs run as they fall due; at the stop, those under
+/// way end before their next page.
 ///
 /// # Errors
 /// When the listener fails, or the jobs cannot be read.
@@ -96,7 +106,9 @@ pub async fn serve(
     let drain = Duration::from_secs(app.config.settings.server.drain_timeout_s);
     let jobs = Jobs::of(&app).await.map_err(std::io::Error::other)?;
     let state = ApiState::new(app.clone(), jobs.clone());
-    let runs = state.runs.clone();
+    let (runs, intakes) = (state.runs.clone(), state.intakes.clone());
+    imports::clear(&app.config.home);
+    app.served_at(listener.local_addr()?);
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
     let library = app.library.clone();
     let indexer = tokio::spawn(async move { library.follow_store().await });
@@ -108,18 +120,20 @@ pub async fn serve(
             tracing::debug!(%fault, "cannot set TCP_NODELAY");
         }
     });
-    let (closing, stopping_jobs) = (runs.clone(), jobs.clone());
+    let (closing, closing_intakes, closing_jobs) = (runs.clone(), intakes.clone(), jobs.clone());
     let server = axum::serve(listener, router(state)).with_graceful_shutdown(async move {
         stop.await;
         tracing::info!("stopping: requests and answers under way are finished first");
         closing.close();
-        stopping_jobs.stop();
+        closing_jobs.stop();
+        closing_intakes.close();
         let _ = stopping.send(());
     });
     let mut finished = pin!(async {
         let served = server.await;
         runs.ended().await;
         jobs.ended().await;
+        intakes.ended().await;
         served
     });
     let overdue = async {

@@ -17,6 +17,9 @@ pub struct Arguments {
     /// Print one JSON document on standard output, and nothing else there
     #[arg(long, global = true)]
     pub json: bool,
+    /// Do not show how far a command is
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
     /// What to do
     #[command(subcommand)]
     pub command: Command,

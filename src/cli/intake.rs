@@ -10,12 +10,15 @@ use paper::SourceName;
 use serde_json::json;
 
 use super::args::{SyncArgs, SyncSource};
-use super::output::{Meter, Output};
+use super::meter::Meter;
+use super::output::Output;
+use super::reach::{Reached, reach};
+use super::remote::Remote;
 use super::{Outcome, Usage, open};
-use crate::app::{App, SourceError, Sources, destroy_index};
+use crate::app::{SourceError, Sources, destroy_index};
 use crate::config::{Config, Origin, SyncSpec};
-use crate::library::{self, IndexReport, SyncRequest};
-use crate::store::UpsertCounts;
+use crate::library::progress::{Course, Stage};
+use crate::library::{self, IntakeReport, Library, LibraryError, SyncRequest};
 
 pub(crate) async fn sync(config: Config, source: SyncSource, output: &mut Output) -> anyhow::Result<Outcome> {
     let (common, spec, parse): (SyncArgs, SyncSpec, Parse) = match source {
@@ -34,11 +37,12 @@ pub(crate) async fn sync(config: Config, source: SyncSource, output: &mut Output
             (common, spec, semantic_scholar::parse_body)
         }
     };
+    let spec = SyncSpec { max: Some(common.max), ..spec };
     let live = match &common.from_file {
         Some(_) => None,
         None => Some(Sources::new(Arc::new(config.clone())).source(&spec).map_err(as_usage)?),
     };
-    run(config, common, live, parse, output).await
+    run(config, common, (spec, live), parse, output).await
 }
 
 /// Reads a saved answer.
@@ -63,7 +67,7 @@ fn check_origin(nothing: bool, common: &SyncArgs, choices: &str) -> Result<(), U
 async fn run(
     config: Config,
     common: SyncArgs,
-    live: Option<Box<dyn Source>>,
+    (spec, live): (SyncSpec, Option<Box<dyn Source>>),
     parse: Parse,
     output: &mut Output,
 ) -> anyhow::Result<Outcome> {
@@ -84,21 +88,49 @@ async fn run(
         };
         return dry_run(page, common.max, output);
     }
-    let app = open(config).await?;
-    let began = Instant::now();
-    let meter = Meter::new("papers");
-    let progress = |done, total| meter.at(done, total);
-    let report = match (page, live) {
-        (Some(page), _) => app.library.take_file(page, common.max).await?,
-        (None, Some(source)) => {
-            app.library.sync(SyncRequest { source: source.as_ref(), max: common.max }, &progress).await?
-        }
-        (None, None) => library::SyncReport::default(),
+    let meter = output.meter();
+    let report = match reach(config).await? {
+        Reached::Here(app) => here(&app.library, page, live, common.max, &meter).await?,
+        Reached::There(server) => match page {
+            Some(page) => file_there(&server, page, common.max, &meter).await?,
+            None => server.sync(&spec, &meter).await?,
+        },
     };
     drop(meter);
     tell_the_course(&report, common.max);
-    let indexed = index(&app).await?;
-    finish(report.counts, &report.rejected, began, indexed, output)
+    finish(&report, output)
+}
+
+async fn here(
+    library: &Library,
+    page: Option<Page>,
+    live: Option<Box<dyn Source>>,
+    max: usize,
+    meter: &Meter,
+) -> anyhow::Result<IntakeReport> {
+    let tell = |step| meter.tell(step);
+    let course = Course::new(&tell);
+    Ok(match (page, live) {
+        (Some(page), _) => library.take_in(library.take_file(page, max), &course).await?,
+        (None, Some(source)) => {
+            library.take_in(library.sync(SyncRequest::new(source.as_ref(), max), &course), &course).await?
+        }
+        (None, None) => IntakeReport::default(),
+    })
+}
+
+/// What a file held goes to the server as the lines that this program prints its papers in, and comes back as it was.
+async fn file_there(server: &Remote, page: Page, max: usize, meter: &Meter) -> anyhow::Result<IntakeReport> {
+    let mut lines = Vec::new();
+    for paper in page.papers.iter().take(max) {
+        serde_json::to_writer(&mut lines, paper)?;
+        lines.push(b'\n');
+    }
+    let mut report = server.import(lines.into(), max, meter).await?;
+    report.stopped_at_max = page.papers.len() > max;
+    report.rejections.splice(..0, page.rejected);
+    report.rejected = report.rejections.len();
+    Ok(report)
 }
 
 /// What to do with a file that is another source's.
@@ -115,7 +147,7 @@ fn remedy(fault: &IngestError) -> &'static str {
     }
 }
 
-fn tell_the_course(report: &library::SyncReport, max: usize) {
+fn tell_the_course(report: &IntakeReport, max: usize) {
     if report.resumed {
         eprintln!("went on from where an earlier sync of the same request was cut off");
     }
@@ -124,6 +156,9 @@ fn tell_the_course(report: &library::SyncReport, max: usize) {
     }
     if report.stopped_at_max {
         eprintln!("stopped at {max} papers; the source has more: to read further, give a larger --max");
+    }
+    if report.stopped {
+        eprintln!("stopped before the end, because the server was; the same sync goes on from there");
     }
 }
 
@@ -161,38 +196,36 @@ pub(crate) async fn import(
     max: Option<usize>,
     output: &mut Output,
 ) -> anyhow::Result<Outcome> {
-    let app = open(config).await?;
-    let began = Instant::now();
-    let meter = Meter::new("papers");
-    let report =
-        library::import(&app.library, file, max.unwrap_or(usize::MAX), &|done, total| meter.at(done, total)).await?;
+    library::refuse_foreign(file)?;
+    let (meter, max) = (output.meter(), max.unwrap_or(usize::MAX));
+    let report = match reach(config).await? {
+        Reached::Here(app) => {
+            let tell = |step| meter.tell(step);
+            app.library.import_file(file, max, &Course::new(&tell)).await?
+        }
+        Reached::There(server) => {
+            let unreadable = |source| LibraryError::Unreadable { path: file.to_owned(), source };
+            let lines = tokio::fs::File::open(file).await.map_err(unreadable)?;
+            server.import(lines.into(), max, &meter).await?
+        }
+    };
     drop(meter);
-    let indexed = index(&app).await?;
-    finish(report.counts, &report.rejected, began, indexed, output)
+    finish(&report, output)
 }
 
-async fn index(app: &App) -> anyhow::Result<IndexReport> {
-    let meter = Meter::new("indexing");
-    Ok(app.library.index_pending(&|done, total| meter.at(done, total)).await?)
-}
-
-fn finish(
-    counts: UpsertCounts,
-    rejected: &[Rejected],
-    began: Instant,
-    indexed: IndexReport,
-    output: &mut Output,
-) -> anyhow::Result<Outcome> {
-    let seconds = (began.elapsed().as_secs_f64() * 1e3).round() / 1e3;
-    let embedding_seconds = (indexed.embedding.as_secs_f64() * 1e3).round() / 1e3;
-    let UpsertCounts { added, updated, unchanged } = counts;
-    let document = json!({"added": added, "updated": updated, "unchanged": unchanged, "rejected": rejected.len(),
-        "rejections": rejected, "seconds": seconds, "embedding_seconds": embedding_seconds});
-    output.print(&document, || {
-        let told = format!("{added} added, {updated} updated, {unchanged} unchanged, {} rejected", rejected.len());
-        format!("{told} in {seconds:.1} s ({embedding_seconds:.1} s of it embedding)\n{}", reasons(rejected))
+fn finish(report: &IntakeReport, output: &mut Output) -> anyhow::Result<Outcome> {
+    output.print(report, || {
+        let IntakeReport { added, updated, unchanged, rejected, deleted, .. } = report;
+        let IntakeReport { seconds, embedding_seconds, embeddings, index_writes, .. } = report;
+        let deleted = if *deleted > 0 { format!(", {deleted} deleted") } else { String::new() };
+        format!(
+            "{added} added, {updated} updated, {unchanged} unchanged, {rejected} rejected{deleted} in {seconds:.1} s \
+             ({embedding_seconds:.1} s of it embedding)\n{index_writes} papers written to the index, {embeddings} \
+             passages embedded\n{}",
+            reasons(&report.rejections)
+        )
     })?;
-    Ok(if rejected.is_empty() { Outcome::Done } else { Outcome::SomeRejected })
+    Ok(if report.rejections.is_empty() { Outcome::Done } else { Outcome::SomeRejected })
 }
 
 fn reasons(rejected: &[Rejected]) -> String {
@@ -223,7 +256,10 @@ pub(crate) async fn reindex(config: Config, output: &mut Output) -> anyhow::Resu
     destroy_index(&config).await?;
     let app = open(config).await?;
     let began = Instant::now();
-    let indexed = index(&app).await?;
+    let meter = output.meter();
+    let tell = |step| meter.tell(step);
+    let indexed = app.library.index_pending(&Course::new(&tell).counts(Stage::Indexing)).await?;
+    drop(meter);
     let seconds = (began.elapsed().as_secs_f64() * 1e3).round() / 1e3;
     let document =
         json!({"papers": indexed.papers, "seconds": seconds, "embedding_seconds": indexed.embedding.as_secs_f64()});

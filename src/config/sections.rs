@@ -26,6 +26,7 @@ pub struct Settings {
 pub struct Server {
     pub addr: String,
     pub max_body_bytes: usize,
+    pub max_import_bytes: u64,
     pub request_timeout_s: u64,
     pub max_in_flight: usize,
     pub drain_timeout_s: u64,
@@ -207,6 +208,7 @@ impl Settings {
         require(self.store.is_usable(), "store.url", &self.store.url, expected)?;
         let counts = [
             ("server.max_body_bytes", self.server.max_body_bytes),
+            ("server.max_import_bytes", usize::from(self.server.max_import_bytes > 0)),
             ("server.max_in_flight", self.server.max_in_flight),
             ("sources.breaker_failures", self.sources.breaker_failures as usize),
             ("scheduler.max_failures", self.scheduler.max_failures as usize),

@@ -8,7 +8,8 @@ use tokio::sync::watch;
 use super::Outcome;
 use crate::app::{App, SourceError};
 use crate::config::SyncSpec;
-use crate::library::{LibraryError, SyncReport, SyncRequest};
+use crate::library::progress::Course;
+use crate::library::{IntakeReport, LibraryError, SyncReport, SyncRequest};
 
 /// The most papers of a job that says none.
 const DEFAULT_MAX: usize = 1000;
@@ -89,22 +90,29 @@ impl From<IngestError> for Trouble {
 impl Work for App {
     async fn sync(&self, spec: &SyncSpec, outcome: &mut Outcome, stop: watch::Receiver<bool>) -> Result<(), Trouble> {
         let source = self.sources.source(spec).map_err(Trouble::failed)?;
-        let source = Stoppable { source, stop: stop.clone() };
-        let before = self.library.indexed();
+        let source = Stoppable { source, stop };
+        let untold = |_| {};
+        let course = Course::new(&untold);
+        let request = SyncRequest::new(&source, spec.max.unwrap_or(DEFAULT_MAX));
         let mut report = SyncReport::default();
-        let request = SyncRequest { source: &source, max: spec.max.unwrap_or(DEFAULT_MAX) };
-        let ended = self.library.sync_into(request, &mut report, &|_, _| {}).await;
+        let taking = async {
+            self.library.sync_into(request, &mut report, &course).await?;
+            Ok(report.clone())
+        };
+        let taken = self.library.take_in(taking, &course).await;
         *outcome = report.into();
-        self.library.wake_indexer();
-        let changed = outcome.counts.added + outcome.counts.updated + outcome.counts.deleted;
-        if changed == 0 {
-            (outcome.embeddings, outcome.index_writes) = (Some(0), Some(0));
-        } else if follow(self, stop).await {
-            let after = self.library.indexed();
-            outcome.embeddings = Some(after.embedded.saturating_sub(before.embedded) as u64);
-            outcome.index_writes = Some(after.papers.saturating_sub(before.papers) as u64);
+        match taken {
+            Ok(taken) => {
+                (outcome.embeddings, outcome.index_writes) = counted(&taken);
+                Ok(())
+            }
+            // The papers are stored, and the server's own indexer tries again: no failure of the sync.
+            Err(LibraryError::Index(fault)) => {
+                tracing::warn!(%fault, "what a job read is not indexed yet");
+                Ok(())
+            }
+            Err(fault) => Err(fault.into()),
         }
-        Ok(ended?)
     }
 
     async fn resting(&self, source: SourceName) -> Result<Option<Resting>, Trouble> {
@@ -123,14 +131,12 @@ impl Work for App {
     }
 }
 
-/// Waits until the index has what was stored; whether it has.
-async fn follow(app: &App, mut stop: watch::Receiver<bool>) -> bool {
-    let indexed = tokio::select! {
-        indexed = app.library.index_pending(&|_, _| {}) => indexed,
-        _ = stop.wait_for(|stop| *stop) => return false,
-    };
-    // The papers are stored, and the server's own indexer tries again: no failure of the sync.
-    indexed.inspect_err(|fault| tracing::warn!(%fault, "what a job read is not indexed yet")).is_ok()
+/// What was embedded and written to the index: nothing where nothing changed, whatever others did meanwhile.
+fn counted(taken: &IntakeReport) -> (Option<u64>, Option<u64>) {
+    if taken.added + taken.updated + taken.deleted == 0 {
+        return (Some(0), Some(0));
+    }
+    (Some(taken.embeddings as u64), Some(taken.index_writes as u64))
 }
 
 /// A source that gives no further page once it is told to stop. A request that waits or is under way then is dropped:

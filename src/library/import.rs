@@ -65,7 +65,7 @@ pub async fn import(
 }
 
 /// The file, unpacked when it is gzip.
-fn open(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
+pub(super) fn open(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
     let mut file = BufReader::new(File::open(path)?);
     let gzip = file.fill_buf()?.starts_with(&[0x1f, 0x8b]);
     Ok(if gzip { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(file) })

@@ -7,8 +7,8 @@ use index::{IndexedPaper, Prepared, WriteReport};
 use super::{Library, LibraryError};
 use crate::store::Change;
 
-/// Papers written to the index at once. One batch is what a crash repeats.
-const BATCH: usize = 256;
+/// Papers after which it is worth making the index as fast to search as it gets.
+const WORTH_OPTIMIZING: usize = 256;
 
 /// What bringing the index up to date did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,12 +47,11 @@ impl Library {
         // While one batch is committed, on one thread, the next is embedded, on all of them.
         let mut prepared: Option<(Prepared, u64)> = None;
         loop {
-            let changes = self.store.changes_since(read, BATCH).await?;
+            let changes = self.store.changes_since(read, self.index.batch()).await?;
             let reached = changes.last().map(|change| change.revision);
             let (next, committed) = tokio::try_join!(self.prepare(changes), self.commit(prepared))?;
             if let Some((written, revision)) = committed {
                 report += written;
-                *self.indexed.lock().unwrap_or_else(std::sync::PoisonError::into_inner) += written;
                 let newest = self.store.revision().await?;
                 progress(revision.saturating_sub(began), newest.saturating_sub(began));
             }
@@ -62,16 +61,11 @@ impl Library {
                 _ => break,
             }
         }
-        if report.papers > BATCH {
+        if report.papers > WORTH_OPTIMIZING {
             self.index.optimize().await?;
         }
+        self.count_indexed(report);
         Ok(report)
-    }
-
-    /// What this process has written to the index so far.
-    #[must_use]
-    pub fn indexed(&self) -> IndexReport {
-        *self.indexed.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     async fn prepare(&self, changes: Vec<Change>) -> Result<Option<Prepared>, LibraryError> {

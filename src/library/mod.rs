@@ -2,6 +2,9 @@
 
 mod import;
 mod indexer;
+mod intake;
+pub mod progress;
+mod sniff;
 mod sync;
 
 use std::collections::HashMap;
@@ -12,7 +15,9 @@ pub use import::{ImportReport, import};
 use index::{HybridIndex, IndexError, Mode, SearchHit, SearchQuery};
 pub use indexer::{IndexReport, Progress};
 use ingest::IngestError;
+pub use intake::IntakeReport;
 use paper::{Paper, PaperId};
+pub use sniff::refuse_foreign;
 pub use sync::{SyncReport, SyncRequest};
 
 use crate::clock::Clock;
@@ -38,6 +43,20 @@ pub enum LibraryError {
         /// Why.
         source: std::io::Error,
     },
+    /// A file is of another kind than the one that was to be read.
+    #[error("{} is {what}", path.display())]
+    Foreign {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What it is, and what to do.
+        what: &'static str,
+    },
+    /// The same request is being synced already.
+    #[error("`{request}` is being synced already; wait until that sync has ended, then ask again if need be")]
+    UnderWay {
+        /// The request, as its source writes it.
+        request: String,
+    },
 }
 
 /// The store and the index behind it. Cheap to clone.
@@ -52,8 +71,10 @@ pub struct Library {
     changed: Arc<tokio::sync::Notify>,
     /// One indexer at a time: the watermark is read, the batch written, and the watermark moved.
     indexing: Arc<tokio::sync::Mutex<()>>,
-    /// All that was written to the index since the process began.
-    indexed: Arc<std::sync::Mutex<IndexReport>>,
+    /// What indexing has done so far.
+    indexed: intake::Indexed,
+    /// The requests that are being synced.
+    syncing: sync::Syncing,
 }
 
 /// A hit with its paper.
@@ -91,6 +112,7 @@ impl Library {
             changed: Arc::default(),
             indexing: Arc::default(),
             indexed: Arc::default(),
+            syncing: Arc::default(),
         }
     }
 

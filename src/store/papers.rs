@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use paper::{Paper, PaperId, PaperRef, SourceName};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::{Store, StoreError};
@@ -18,7 +18,7 @@ pub struct Change {
 }
 
 /// How much there is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreCounts {
     /// Papers.
     pub papers: u64,

@@ -11,7 +11,7 @@ use axum::routing::any;
 
 use crate::support::Home;
 
-type Asked = Arc<Mutex<Vec<HashMap<String, String>>>>;
+pub type Asked = Arc<Mutex<Vec<HashMap<String, String>>>>;
 
 #[derive(Clone)]
 struct Provider {
@@ -30,7 +30,7 @@ async fn answer(State(provider): State<Provider>, RawQuery(query): RawQuery) -> 
 }
 
 /// A server that gives these answers, one after the other.
-fn serve(answers: Vec<(u16, String)>) -> (String, Asked, tokio::runtime::Runtime) {
+pub fn serve(answers: Vec<(u16, String)>) -> (String, Asked, tokio::runtime::Runtime) {
     let asked = Asked::default();
     let provider = Provider { asked: asked.clone(), answers: Arc::new(answers) };
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -41,7 +41,7 @@ fn serve(answers: Vec<(u16, String)>) -> (String, Asked, tokio::runtime::Runtime
     (address, asked, runtime)
 }
 
-fn feed(total: usize, start: usize, ids: &[&str]) -> String {
+pub fn feed(total: usize, start: usize, ids: &[&str]) -> String {
     let entry = |id: &&str| {
         format!(
             "<entry><id>http://arxiv.org/abs/{id}</id><title>Paper {id}</title><summary>About {id}.</summary>\

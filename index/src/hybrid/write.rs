@@ -21,6 +21,13 @@ pub struct Prepared {
 }
 
 impl HybridIndex {
+    /// How many papers to write at once. A batch is what a crash repeats, so it is small where each paper is embedded;
+    /// without vectors thousands take no longer.
+    #[must_use]
+    pub fn batch(&self) -> usize {
+        if self.shared.dense.is_some() { 256 } else { 5_000 }
+    }
+
     /// Writes a batch and makes it durable: [`HybridIndex::prepare`] and [`HybridIndex::commit`].
     ///
     /// # Errors

@@ -11,6 +11,7 @@
 //! were sent. And what a source does not say stays unknown.
 
 pub mod arxiv;
+mod breaker;
 pub mod crossref;
 mod error;
 pub mod http;
@@ -22,6 +23,7 @@ mod source;
 mod text;
 mod withdrawn;
 
+pub use breaker::Resting;
 pub use error::IngestError;
 pub use lookup::{LookedUp, Lookup};
 pub use source::{Cursor, InvalidCursor, Page, Rejected, Source};

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::agent::AgentError;
 use crate::agent::answer::BadQuestion;
 use crate::app::{SourceError, SyncError};
+use crate::jobs::JobsError;
 use crate::library::LibraryError;
 use crate::llm::LlmError;
 use crate::store::StoreError;
@@ -196,6 +197,7 @@ impl From<LibraryError> for ApiError {
             // The source's words are for whoever asked for the sync; no key is in them.
             LibraryError::Ingest(_) => Self::new(StatusCode::BAD_GATEWAY, "source-failed", detail),
             LibraryError::Foreign { what, .. } => Self::unreadable(format!("the body is {what}")),
+            LibraryError::Request { why } => Self::bad_request(why),
             LibraryError::Unreadable { source, .. } => Self::unreadable(format!("cannot read the body: {source}")),
         }
     }
@@ -215,6 +217,21 @@ impl From<SyncError> for ApiError {
         match error {
             SyncError::Source(fault) => fault.into(),
             SyncError::Library(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<JobsError> for ApiError {
+    fn from(error: JobsError) -> Self {
+        let conflict = |kind, error: &JobsError| Self::new(StatusCode::CONFLICT, kind, error.to_string());
+        match error {
+            JobsError::NotFound(_) | JobsError::NoLetter(_) => Self::not_found(error.to_string()),
+            JobsError::Bad(detail) => Self::bad_request(detail),
+            JobsError::OfFile(_) => conflict("job-of-file", &error),
+            JobsError::Running { .. } => conflict("job-running", &error),
+            JobsError::Unreadable { .. } => conflict("job-unreadable", &error),
+            JobsError::Stopping => Self::busy(error.to_string()),
+            JobsError::Store(error) => error.into(),
         }
     }
 }

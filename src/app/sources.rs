@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ingest::http::{ClientSettings, PoliteClient};
-use ingest::{IngestError, Lookup, Source};
+use ingest::{IngestError, Lookup, Resting, Source};
 use paper::SourceName;
 
 use super::AppError;
@@ -87,6 +87,37 @@ impl Sources {
         }
     }
 
+    /// Whether a source has failed again and again and is left alone, and until when.
+    ///
+    /// # Errors
+    /// When the home folder cannot be used.
+    pub async fn resting(&self, source: SourceName) -> Result<Option<Resting>, SourceError> {
+        match self.client_of(source)? {
+            Some(client) => Ok(client.resting().await?),
+            None => Ok(None),
+        }
+    }
+
+    /// Lets the next request to a source through although it is left alone.
+    ///
+    /// # Errors
+    /// When the home folder cannot be used.
+    pub async fn try_anyway(&self, source: SourceName) -> Result<(), SourceError> {
+        match self.client_of(source)? {
+            Some(client) => Ok(client.try_anyway().await?),
+            None => Ok(()),
+        }
+    }
+
+    fn client_of(&self, source: SourceName) -> Result<Option<Arc<PoliteClient>>, SourceError> {
+        match source {
+            SourceName::Arxiv => self.client(&self.arxiv, source, ARXIV_INTERVAL).map(Some),
+            SourceName::SemanticScholar => self.scholar_client().map(Some),
+            SourceName::Crossref => self.crossref_client().map(Some),
+            SourceName::Import => Ok(None),
+        }
+    }
+
     fn client(
         &self,
         place: &OnceLock<Arc<PoliteClient>>,
@@ -111,6 +142,8 @@ impl Sources {
             max_retries: sources.max_retries,
             max_wait: Duration::from_secs(sources.max_wait_s),
             state_file: Some(pace),
+            breaker_failures: sources.breaker_failures,
+            breaker_pause: Duration::from_secs(sources.breaker_pause_s),
             ..ClientSettings::default()
         };
         let client = Arc::new(PoliteClient::new(settings, Clock::system().now_fn())?);

@@ -92,6 +92,12 @@ pub enum Command {
         #[command(subcommand)]
         what: Eval,
     },
+    /// Scheduled work; while a server runs, ask it over its REST API
+    Jobs {
+        /// What to do
+        #[command(subcommand)]
+        what: JobsCommand,
+    },
     /// Build the index anew from the library; no network is needed
     Reindex {
         /// The embedding model to use from now on [default: embedding.model, else the one that the index has]
@@ -238,6 +244,40 @@ pub enum Eval {
         /// Measure only this mode
         #[arg(long)]
         mode: Option<index::Mode>,
+    },
+}
+
+/// What to do with jobs.
+#[derive(Debug, Subcommand)]
+pub enum JobsCommand {
+    /// Every job, when it runs next, and how it last ended
+    List,
+    /// Run one now, and wait for it
+    Run {
+        /// Its name
+        name: String,
+    },
+    /// What ran, the newest first
+    History {
+        /// Of this job only
+        name: Option<String>,
+    },
+    /// Let one wait until it is resumed
+    Pause {
+        /// Its name
+        name: String,
+    },
+    /// Let one run by its schedule again
+    Resume {
+        /// Its name
+        name: String,
+    },
+    /// The jobs that failed again and again, and are not tried any more
+    Dead,
+    /// Try one of those again, and wait for it
+    Retry {
+        /// The id of the dead letter
+        id: String,
     },
 }
 

@@ -58,6 +58,9 @@ pub(crate) fn config_show(config: &Config, output: &mut Output) -> anyhow::Resul
 /// A configuration that could not be read has ended the command before this.
 pub(crate) fn config_check(config: &Config, output: &mut Output) -> anyhow::Result<Outcome> {
     let count = config.layers.iter().count();
-    output.print(&json!({"ok": true, "settings": count}), || format!("the configuration is good: {count} settings"))?;
+    let jobs: Vec<&String> = config.jobs.keys().collect();
+    output.print(&json!({"ok": true, "settings": count, "jobs": jobs}), || {
+        format!("the configuration is good: {count} settings, {} jobs", jobs.len())
+    })?;
     Ok(Outcome::Done)
 }

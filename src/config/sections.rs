@@ -11,6 +11,7 @@ use super::ConfigError;
 pub struct Settings {
     pub server: Server,
     pub sources: Sources,
+    pub scheduler: Scheduler,
     pub llm: Llm,
     pub embedding: Embedding,
     pub index: Index,
@@ -39,9 +40,19 @@ pub struct Sources {
     pub timeout_s: u64,
     pub max_retries: usize,
     pub max_wait_s: u64,
+    pub breaker_failures: u32,
+    pub breaker_pause_s: u64,
     pub arxiv: Arxiv,
     pub semantic_scholar: SemanticScholar,
     pub crossref: Crossref,
+}
+
+/// `[scheduler]`
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct Scheduler {
+    pub max_failures: u32,
+    pub retry_pause_s: u64,
 }
 
 /// `[sources.arxiv]`
@@ -213,6 +224,9 @@ impl Settings {
             ("server.max_body_bytes", self.server.max_body_bytes),
             ("server.max_import_bytes", usize::from(self.server.max_import_bytes > 0)),
             ("server.max_in_flight", self.server.max_in_flight),
+            ("sources.breaker_failures", self.sources.breaker_failures as usize),
+            ("scheduler.max_failures", self.scheduler.max_failures as usize),
+            ("sources.breaker_pause_s", usize::try_from(self.sources.breaker_pause_s).unwrap_or(usize::MAX)),
             ("llm.max_output_tokens", self.llm.max_output_tokens as usize),
         ];
         counts.into_iter().try_for_each(|(name, n)| require(n > 0, name, &n.to_string(), "more than 0"))

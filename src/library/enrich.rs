@@ -44,6 +44,21 @@ impl Library {
     /// [`LibraryError::UnderWay`] when the source is being asked already; else when it fails for good or the store does;
     /// what was stored before stays.
     pub async fn enrich(&self, request: EnrichRequest<'_>, course: &Course<'_>) -> Result<SyncReport, LibraryError> {
+        let mut report = SyncReport::default();
+        self.enrich_into(request, &mut report, course).await?;
+        Ok(report)
+    }
+
+    /// The same, told in `report`, which says also of a run that fails what it did before.
+    ///
+    /// # Errors
+    /// As [`Library::enrich`].
+    pub async fn enrich_into(
+        &self,
+        request: EnrichRequest<'_>,
+        report: &mut SyncReport,
+        course: &Course<'_>,
+    ) -> Result<(), LibraryError> {
         let lookup = request.lookup;
         let _alone = self.alone(&format!("{}:enrich", lookup.name()))?;
         let (source, kinds) = (lookup.name(), lookup.kinds());
@@ -53,7 +68,7 @@ impl Library {
         let due = DueRequest { source, before, kinds };
         let mut left = self.store.count_due(due).await?;
         let total = left.min(request.max as u64);
-        let (mut report, mut checked) = (SyncReport::default(), Checked::default());
+        let mut checked = Checked::default();
         while checked.asked < total && !report.stopped {
             let room = usize::try_from(total - checked.asked).unwrap_or(usize::MAX);
             let papers = self.store.due(due, lookup.batch().min(room)).await?;
@@ -71,9 +86,10 @@ impl Library {
             report.rejected.extend(answer.rejected);
             left = left.saturating_sub(papers.len() as u64);
             course.at(Stage::Reading, checked.asked, Some(total));
+            report.checked = Some(Checked { left, ..checked });
             report.stopped = checked.asked < total && request.stop.is_cancelled();
         }
         report.checked = Some(Checked { left, ..checked });
-        Ok(report)
+        Ok(())
     }
 }

@@ -39,6 +39,12 @@ pub enum LibraryError {
     /// A source failed.
     #[error(transparent)]
     Ingest(#[from] IngestError),
+    /// What was asked for cannot be asked.
+    #[error("{why}")]
+    Request {
+        /// Why.
+        why: String,
+    },
     /// A file of the user's cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Unreadable {

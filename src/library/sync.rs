@@ -59,7 +59,7 @@ struct Walk<'l, 's> {
     request: SyncRequest<'s>,
     key: String,
     taken: usize,
-    report: SyncReport,
+    report: &'l mut SyncReport,
 }
 
 impl Library {
@@ -75,16 +75,31 @@ impl Library {
     /// [`LibraryError::UnderWay`] when a sync of the same request is; else when the source fails for good or the store
     /// does; what was stored before stays, and the place too.
     pub async fn sync(&self, request: SyncRequest<'_>, course: &Course<'_>) -> Result<SyncReport, LibraryError> {
+        let mut report = SyncReport::default();
+        self.sync_into(request, &mut report, course).await?;
+        Ok(report)
+    }
+
+    /// The same, told in `report`, which says also of a sync that fails what it did before.
+    ///
+    /// # Errors
+    /// As [`Library::sync`].
+    pub async fn sync_into(
+        &self,
+        request: SyncRequest<'_>,
+        report: &mut SyncReport,
+        course: &Course<'_>,
+    ) -> Result<(), LibraryError> {
         let key = request.source.key();
         let _alone = self.alone(&key)?;
-        let mut walk = Walk { library: self, request, key, taken: 0, report: SyncReport::default() };
+        let mut walk = Walk { library: self, request, key, taken: 0, report };
         course.at(Stage::Reading, 0, None);
         course.at(Stage::Storing, 0, None);
         let mut page = walk.first_page().await?;
         while let Some(next) = walk.take(page, course).await? {
             page = next;
         }
-        Ok(walk.report)
+        Ok(())
     }
 
     /// The right to be the only one that syncs a request.
@@ -122,7 +137,7 @@ impl Walk<'_, '_> {
         self.taken += page.papers.len();
         let (next, later) = (page.next.take(), page.later.take());
         course.at(Stage::Reading, self.taken as u64, total);
-        self.library.take_page(page, &mut self.report).await?;
+        self.library.take_page(page, self.report).await?;
         course.at(Stage::Storing, self.taken as u64, total);
         self.report.stopped_at_max = cut || (next.is_some() && self.taken >= most);
         let (store, now) = (&self.library.store, self.library.clock.now());

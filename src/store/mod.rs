@@ -6,7 +6,10 @@
 mod answers;
 mod checks;
 mod cursors;
+mod dead_letters;
 mod error;
+mod job_runs;
+mod jobs;
 mod owners;
 mod papers;
 #[cfg(test)]
@@ -17,7 +20,10 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use checks::DueRequest;
+pub use dead_letters::DeadLetter;
 pub use error::StoreError;
+pub use job_runs::{JobRun, RunStatus, Trigger};
+pub use jobs::{JobState, Letter};
 pub use papers::{Change, StoreCounts};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};

@@ -18,7 +18,7 @@ fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
 }
 
 /// The modules of the root package by layer: a module may use those of lower layers and of its own.
-const LAYERS: [(&str, u8); 13] = [
+const LAYERS: [(&str, u8); 14] = [
     ("clock", 0),
     ("config", 0),
     ("telemetry", 1),
@@ -28,6 +28,7 @@ const LAYERS: [(&str, u8); 13] = [
     ("library", 2),
     ("agent", 3),
     ("app", 4),
+    ("jobs", 5),
     ("eval", 5),
     ("api", 5),
     ("cli", 6),

@@ -17,6 +17,7 @@ mod enrich;
 mod index;
 mod intake;
 mod intakes;
+mod jobs;
 mod model;
 mod provider;
 mod provider_server;

@@ -193,7 +193,7 @@ fn recommended(base: &Url, ids: &[String]) -> Result<Call, IngestError> {
     let (path, json) = match ids {
         [one] => (format!("papers/forpaper/{}", in_path(one)?), None),
         _ => {
-            let ids: Result<Vec<String>, _> = ids.iter().map(|id| Ok(graph_id(said(id)?))).collect();
+            let ids: Result<Vec<String>, IngestError> = ids.iter().map(|id| Ok(graph_id(said(id)?))).collect();
             let ids: Vec<String> = ids?;
             said(ids.first().map_or("", String::as_str))?;
             ("papers/".to_owned(), Some(serde_json::json!({ "positivePaperIds": ids }).to_string()))

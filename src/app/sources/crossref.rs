@@ -1,9 +1,11 @@
 //! Requests to Crossref.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ingest::Source;
 use ingest::crossref::{CrossrefApi, CrossrefLookup, CrossrefSource};
+use ingest::http::PoliteClient;
 use paper::{Doi, SourceName};
 
 use super::{Enrichment, SourceError, Sources, address};
@@ -24,13 +26,17 @@ impl Sources {
         Ok(Enrichment { lookup, recheck_days: self.config.settings.sources.crossref.recheck_days })
     }
 
+    pub(super) fn crossref_client(&self) -> Result<Arc<PoliteClient>, SourceError> {
+        self.client(&self.crossref, SourceName::Crossref, CROSSREF_INTERVAL)
+    }
+
     fn crossref_api(&self) -> Result<CrossrefApi, SourceError> {
         let sources = &self.config.settings.sources;
         if !sources.crossref.enabled {
             let told = "Crossref is not asked: the setting sources.crossref.enabled is false";
             return Err(SourceError::Spec(told.to_owned()));
         }
-        let client = self.client(&self.crossref, SourceName::Crossref, CROSSREF_INTERVAL)?;
+        let client = self.crossref_client()?;
         let mailto = optional(&sources.contact).and_then(mailbox);
         Ok(CrossrefApi::new(client, address(&sources.crossref.base_url)?, mailto))
     }

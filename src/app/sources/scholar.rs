@@ -41,7 +41,7 @@ impl Sources {
         Ok(S2Diff::new(client, base, optional_secret(&settings.api_key), place, spool))
     }
 
-    fn scholar_client(&self) -> Result<Arc<PoliteClient>, SourceError> {
+    pub(super) fn scholar_client(&self) -> Result<Arc<PoliteClient>, SourceError> {
         self.client(&self.scholar, SourceName::SemanticScholar, SCHOLAR_INTERVAL)
     }
 }

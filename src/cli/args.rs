@@ -201,8 +201,8 @@ pub struct SyncArgs {
     /// Read a saved answer instead of the network
     #[arg(long, value_name = "FILE", conflicts_with = "ids")]
     pub from_file: Option<PathBuf>,
-    /// Stop after this many papers [default: 1000; all of them with --enrich or --diff]; the next sync of the same request begins
-    /// anew, with what came newest
+    /// Stop after this many papers [default: 1000; all of them with --harvest, --enrich or --diff]; the next sync of
+    /// the same request begins anew, with what came newest, but for a harvest or a diff, which goes on
     #[arg(long, value_parser = at_least_one)]
     pub max: Option<usize>,
     /// Fetch and read, but store nothing

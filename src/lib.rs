@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod eval;
+pub mod jobs;
 pub mod library;
 pub mod llm;
 pub mod store;

@@ -21,8 +21,8 @@ mod query;
 pub use dense::{EdgeStore, QdrantSettings, QdrantStore, VectorStore};
 pub use embed::{Embedder, EmbeddingSettings, FastEmbedder, HashEmbedder, ModelInfo};
 pub use error::IndexError;
-pub use hybrid::{HybridIndex, IndexSettings};
-pub use passage::{PIECE_UP_TO, Passage, PassageId, Section, WHOLE_UP_TO, split};
+pub use hybrid::{HybridIndex, IndexSettings, Prepared};
+pub use passage::{PIECE_UP_TO, Passage, PassageId, Section, WHOLE_UP_TO, embedded_text, split};
 pub use query::{
     ArmScores, Filter, IndexStats, IndexedPaper, Mode, SearchHit, SearchQuery, SearchResults, UnknownMode, WriteReport,
 };

@@ -127,7 +127,7 @@ pub fn split(id: PaperId, paper: &Paper) -> Vec<Passage> {
 
 /// What is embedded for a passage: the title says what the piece is about.
 #[must_use]
-pub(crate) fn embedded_text(paper: &Paper, passage: &Passage) -> String {
+pub fn embedded_text(paper: &Paper, passage: &Passage) -> String {
     match passage.section {
         Section::Title => passage.text.clone(),
         Section::Abstract => format!("{}. {}", paper.title.trim().trim_end_matches('.'), passage.text),

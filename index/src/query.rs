@@ -156,6 +156,8 @@ pub struct IndexedPaper {
     pub revision: u64,
     /// The paper; none when it was deleted.
     pub paper: Option<Paper>,
+    /// Whether the index has it with this very title and text, so that its vectors still hold.
+    pub same_text: bool,
 }
 
 /// What a write did.
@@ -165,6 +167,8 @@ pub struct WriteReport {
     pub papers: usize,
     /// Passages written.
     pub passages: usize,
+    /// Passages that were embedded; those of a text that the index had already are not.
+    pub embedded: usize,
     /// The time that embedding took.
     pub embedding: Duration,
 }

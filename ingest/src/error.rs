@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use paper::SourceName;
 
 /// Why a page could not be had. The variants are named by what can be done about it; no text holds a key.
@@ -27,6 +28,19 @@ pub enum IngestError {
         /// The entries that were announced.
         announced: u64,
     },
+    /// The source has failed again and again, and is not asked for a while: ask the same again after that.
+    #[error("the source has failed since {since:.0} ({why}) and is left alone until {until:.0}; ask again then")]
+    Resting {
+        /// Since when it is left alone.
+        since: Timestamp,
+        /// Until when.
+        until: Timestamp,
+        /// What its last request failed with.
+        why: String,
+    },
+    /// Whoever asked has been told to stop: nothing is wrong, and the place is kept.
+    #[error("stopped before the next page; the place is kept")]
+    Stopped,
     /// Asking the same again gives the same answer: change the request, the key or the setting.
     #[error("refused{}: {message}", by_status(.status.as_ref()))]
     Refused {

@@ -1,7 +1,10 @@
 //! The one way out: a client that says who it is, asks politely and waits when told to.
 
+mod download;
+
 use std::error::Error;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
@@ -13,8 +16,9 @@ use reqwest::{RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use crate::IngestError;
+use crate::breaker::Admission;
 use crate::politeness::{Politeness, Turn};
+use crate::{IngestError, Resting};
 
 /// The shortest first pause before a request is repeated.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -40,6 +44,10 @@ pub struct ClientSettings {
     pub max_wait: Duration,
     /// A file by which all processes of an operator keep the pause together.
     pub state_file: Option<PathBuf>,
+    /// After so many requests in a row that failed although they were repeated, the source is left alone.
+    pub breaker_failures: u32,
+    /// For how long at first; the pause doubles each time, up to six hours.
+    pub breaker_pause: Duration,
 }
 
 impl Default for ClientSettings {
@@ -53,6 +61,8 @@ impl Default for ClientSettings {
             max_retries: 4,
             max_wait: Duration::from_secs(60),
             state_file: None,
+            breaker_failures: 3,
+            breaker_pause: Duration::from_secs(300),
         }
     }
 }
@@ -115,7 +125,8 @@ impl From<IngestError> for Failed {
 /// The one outbound client of a source: one request at a time, the pause kept between them in this process
 /// and, with a state file, among all; repeated with growing pauses and jitter while that may help, and after
 /// a `Retry-After` as long as it asks for, but never longer than [`ClientSettings::max_wait`]. Where no
-/// connection can be had, that is told at once. It follows redirects on the same host only.
+/// connection can be had, that is told at once; and a source that has failed again and again is left alone for a
+/// while, see [`ClientSettings::breaker_failures`]. It follows redirects on the same host only.
 #[derive(Debug)]
 pub struct PoliteClient {
     client: reqwest::Client,
@@ -151,21 +162,70 @@ impl PoliteClient {
         request: &Outgoing,
         judge: impl Fn(&Answer) -> Result<T, IngestError>,
     ) -> Result<T, IngestError> {
-        let attempt = || async { Ok(judge(&self.send(request).await?)?) };
+        let admission = Mutex::new(None);
+        let admitted = || *admission.lock().unwrap_or_else(PoisonError::into_inner);
+        let attempt = || async {
+            let mut held = admitted();
+            let sent = self.send(request, &mut held).await;
+            *admission.lock().unwrap_or_else(PoisonError::into_inner) = held;
+            Ok(judge(&sent?)?)
+        };
         let backoff = ExponentialBuilder::new()
             .with_jitter()
             .with_min_delay(self.settings.min_interval.max(FIRST_PAUSE))
             .with_max_delay(self.settings.max_wait)
             .with_max_times(self.settings.max_retries);
-        attempt
+        let fetched = attempt
             .retry(backoff)
-            .when(|failed: &Failed| failed.again)
+            // A source that has failed again and again is asked once whether it is there again.
+            .when(|failed: &Failed| failed.again && admitted() != Some(Admission::Probe))
             .adjust(|failed, pause| self.pause_after(&failed.error, pause?))
             .notify(|failed, pause| {
                 tracing::warn!(address = request.address(), ?pause, "asking again: {}", failed.error)
             })
             .await
-            .map_err(|failed| failed.error)
+            .map_err(|failed| failed.error);
+        self.learn_from(fetched.as_ref().err(), admitted()).await;
+        fetched
+    }
+
+    /// Tells the breaker how a request ended. A refusal is an answer; what is unreadable tells nothing of either.
+    async fn learn_from(&self, error: Option<&IngestError>, admission: Option<Admission>) {
+        let Some(admission) = admission else { return };
+        let ClientSettings { breaker_failures, breaker_pause, .. } = self.settings;
+        let learnt = match error {
+            None | Some(IngestError::Refused { status: Some(_), .. } | IngestError::Short { .. }) => {
+                self.politeness.answered().await
+            }
+            Some(error @ (IngestError::RateLimited { .. } | IngestError::Transient { .. })) => {
+                let (why, now) = (error.to_string(), (self.clock)());
+                let fail = |breaker: &mut crate::breaker::Breaker| {
+                    breaker.failed(admission, breaker_failures, breaker_pause, why, now);
+                };
+                self.politeness.judge(fail).await
+            }
+            Some(_) => Ok(()),
+        };
+        if let Err(fault) = learnt {
+            tracing::warn!(%fault, "it is not noted how a request ended");
+        }
+    }
+
+    /// Whether the source has failed again and again and is left alone, in whatever process.
+    ///
+    /// # Errors
+    /// [`IngestError::Io`] when the file cannot be read.
+    pub async fn resting(&self) -> Result<Option<Resting>, IngestError> {
+        Ok(self.politeness.breaker().await?.resting((self.clock)()))
+    }
+
+    /// Lets the next request through although the source is left alone; how it ends decides what follows.
+    ///
+    /// # Errors
+    /// [`IngestError::Io`] when the file cannot be used.
+    pub async fn try_anyway(&self) -> Result<(), IngestError> {
+        let now = (self.clock)();
+        self.politeness.judge(|breaker| breaker.try_now(now)).await
     }
 
     /// The pause before the next attempt; none when the other side wants a longer one than we wait.
@@ -178,8 +238,8 @@ impl PoliteClient {
         (asked <= max_wait).then(|| pause.min(max_wait).max(asked))
     }
 
-    async fn send(&self, request: &Outgoing) -> Result<Answer, Failed> {
-        let mut turn = self.politeness.turn().await?;
+    async fn send(&self, request: &Outgoing, admission: &mut Option<Admission>) -> Result<Answer, Failed> {
+        let mut turn = self.politeness.turn(admission).await?;
         let response = self.build(request)?.send().await.map_err(|error| {
             // Where nobody listens, a minute of asking again only hides a wrong address from the user.
             let again = !error.is_connect();

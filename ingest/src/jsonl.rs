@@ -1,6 +1,9 @@
 //! Files of the user's own, a JSON object a line: the `import` format, BEIR's `corpus.jsonl`, and the papers
 //! that this program prints itself.
 
+mod left_out;
+
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read};
 
 use jiff::Timestamp;
@@ -24,13 +27,20 @@ pub struct Reader<R> {
     lines: R,
     line_number: usize,
     seen: Timestamp,
+    left_out: BTreeMap<String, u64>,
 }
 
 impl<R: BufRead> Reader<R> {
     /// Reads from `lines`, which a caller has decompressed if need be; `seen` is the time that the papers are
     /// marked with.
     pub fn new(lines: R, seen: Timestamp) -> Self {
-        Self { lines, line_number: 0, seen }
+        Self { lines, line_number: 0, seen, left_out: BTreeMap::new() }
+    }
+
+    /// The fields that said something in none of the forms they may have, with in how many lines so far; the papers
+    /// came without them.
+    pub fn left_out(&self) -> &BTreeMap<String, u64> {
+        &self.left_out
     }
 
     /// The next line's bytes, at most as many as a line may have; none at the end.
@@ -44,12 +54,16 @@ impl<R: BufRead> Reader<R> {
         Ok((read > 0).then_some(line))
     }
 
-    fn record(&self, line: &[u8]) -> Result<Option<Paper>, Rejected> {
+    fn record(&mut self, line: &[u8]) -> Result<Option<Paper>, Rejected> {
         if line.len() as u64 >= MAX_LINE {
             return Err(rejected(self.line_number, format!("longer than {MAX_LINE} bytes")));
         }
         let text = std::str::from_utf8(line).map_err(|_| rejected(self.line_number, "not UTF-8".to_owned()))?;
-        parse_line(text, self.line_number, self.seen)
+        let read = parse(text, self.line_number, self.seen)?;
+        Ok(read.map(|(paper, left_out)| {
+            left_out.into_iter().for_each(|field| *self.left_out.entry(field).or_default() += 1);
+            paper
+        }))
     }
 }
 
@@ -81,6 +95,13 @@ impl<R: BufRead> Iterator for Reader<R> {
 /// # Errors
 /// The line by its number, with the reason: no JSON, no object, no title.
 pub fn parse_line(line: &str, line_number: usize, seen: Timestamp) -> Result<Option<Paper>, Rejected> {
+    Ok(parse(line, line_number, seen)?.map(|(paper, _)| paper))
+}
+
+/// The paper that a line tells of, and the fields of the line that are not in it.
+type Told = (Paper, Vec<String>);
+
+fn parse(line: &str, line_number: usize, seen: Timestamp) -> Result<Option<Told>, Rejected> {
     let line = line.trim_start_matches('\u{feff}').trim();
     if line.is_empty() {
         return Ok(None);
@@ -92,7 +113,7 @@ fn rejected(line_number: usize, reason: String) -> Rejected {
     Rejected { record: format!("line {line_number}"), reason }
 }
 
-fn record(line: &str, seen: Timestamp) -> Result<Paper, String> {
+fn record(line: &str, seen: Timestamp) -> Result<Told, String> {
     let value: Value = serde_json::from_str(line).map_err(|error| format!("not JSON: {error}"))?;
     let Value::Object(object) = value else { return Err("not a JSON object".to_owned()) };
     let title = text(&object, &["title"]).ok_or("no title")?;
@@ -118,31 +139,40 @@ fn record(line: &str, seen: Timestamp) -> Result<Paper, String> {
         paper.ids.arxiv.is_some() && withdrawn::says_so(paper.comment.as_deref(), paper.abstract_text.as_deref());
     paper.withdrawn = object.get("withdrawn").and_then(Value::as_bool).unwrap_or(arxiv_says);
     paper.retracted = object.get("retracted").and_then(Value::as_bool).unwrap_or(false);
-    Ok(paper)
+    let left_out = left_out::fields(&object, &paper);
+    Ok((paper, left_out))
 }
 
 /// A paper in the form that this program prints. A field that is not in that form is left out.
-fn exported(object: Object, title: String, seen: Timestamp) -> Paper {
-    let mut paper =
-        serde_json::from_value(Value::Object(object.clone())).unwrap_or_else(|_| mended(object, &title, seen));
+fn exported(object: Object, title: String, seen: Timestamp) -> Told {
+    let (mut paper, left_out) = match serde_json::from_value(Value::Object(object.clone())) {
+        Ok(paper) => (paper, Vec::new()),
+        Err(_) => mended(object, &title, seen),
+    };
     paper.title = title;
     if paper.sources.is_empty() {
         paper.sources = Paper::new("", SourceName::Import, seen).sources;
     }
-    paper
+    (paper, left_out)
 }
 
-fn mended(mut object: Object, title: &str, seen: Timestamp) -> Paper {
-    if let Some(Value::Object(ids)) = object.get_mut("ids") {
+fn mended(object: Object, title: &str, seen: Timestamp) -> Told {
+    let mut kept = object.clone();
+    let mut left_out = Vec::new();
+    if let (Some(Value::Object(ids)), Some(Value::Object(before))) = (kept.get_mut("ids"), object.get("ids")) {
         ids.retain(|name, id| serde_json::from_value::<PaperIds>(single(name, id)).is_ok());
+        left_out.extend(left_out::taken_out(before, ids));
     }
-    object.retain(|name, value| {
+    kept.retain(|name, value| {
         let mut alone = single(name, value);
         alone.as_object_mut().map(|object| object.insert("title".to_owned(), title.into()));
         serde_json::from_value::<Paper>(alone).is_ok()
     });
-    object.insert("title".to_owned(), title.into());
-    serde_json::from_value(Value::Object(object)).unwrap_or_else(|_| Paper::new(title, SourceName::Import, seen))
+    left_out.extend(left_out::taken_out(&object, &kept));
+    kept.insert("title".to_owned(), title.into());
+    let paper =
+        serde_json::from_value(Value::Object(kept)).unwrap_or_else(|_| Paper::new(title, SourceName::Import, seen));
+    (paper, left_out)
 }
 
 fn single(name: &str, value: &Value) -> Value {

@@ -156,6 +156,31 @@ fn an_endless_line_is_passed_over() {
     assert_eq!((records.len(), records[1].as_ref().unwrap().title.as_str()), (2, "A"));
 }
 
+#[test]
+fn what_is_left_out_is_told_by_its_field() {
+    let file = concat!(
+        "{\"title\": \"a\", \"year\": \"soon\", \"published\": \"2020\", \"doi\": \"none\", \"id\": {}, \"authors\": [\"A B\", 7]}\n",
+        "{\"title\": \"b\", \"year\": \"later\", \"venue\": 3, \"categories\": 4, \"citation_count\": -1, \"arxiv_id\": \"x\"}\n",
+        "{\"title\": \"c\", \"year\": null, \"doi\": \" \", \"authors\": [], \"abstract\": \"\", \"text\": \"t\", \"unknown\": 1}\n",
+        "{\"title\": \"d\", \"ids\": {\"doi\": 5, \"corpus_id\": 7}, \"year\": \"no\"}\n",
+    );
+    let mut reader = Reader::new(file.as_bytes(), seen());
+    let titles: Vec<_> = reader.by_ref().map(|record| record.unwrap().unwrap().title).collect();
+    assert_eq!(titles, ["a", "b", "c", "d"]);
+    let told: Vec<_> = reader.left_out().iter().map(|(field, lines)| (field.as_str(), *lines)).collect();
+    let expected = [
+        ("arxiv_id", 1),
+        ("authors", 1),
+        ("categories", 1),
+        ("citation_count", 1),
+        ("doi", 2),
+        ("id", 1),
+        ("venue", 1),
+        ("year", 3),
+    ];
+    assert_eq!(told, expected);
+}
+
 proptest! {
     #[test]
     fn whatever_is_exported_comes_back(title in "\\S{1,8}( \\S{1,8}){0,3}", year in prop::option::of(1000i16..9999), local in "[a-z]{1,8}") {

@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::spawn_blocking;
 
 use crate::IngestError;
+use crate::breaker::{Admission, Breaker};
 
 /// Who may ask, and when.
 #[derive(Debug)]
@@ -19,14 +20,22 @@ pub(crate) struct Politeness {
     max_wait: Duration,
     state_file: Option<PathBuf>,
     clock: fn() -> Timestamp,
-    not_before: Mutex<Option<Timestamp>>,
+    noted: Mutex<Noted>,
+}
+
+/// What is remembered from one request to the next; with a file, among all processes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Noted {
+    /// Nobody asks before.
+    not_before: Option<Timestamp>,
+    breaker: Breaker,
 }
 
 /// The right to ask, until it is dropped: nobody else who shares the client or the file has it meanwhile.
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
     politeness: &'a Politeness,
-    not_before: MutexGuard<'a, Option<Timestamp>>,
+    noted: MutexGuard<'a, Noted>,
     file: Option<StateFile>,
 }
 
@@ -37,22 +46,66 @@ impl Politeness {
         state_file: Option<PathBuf>,
         clock: fn() -> Timestamp,
     ) -> Self {
-        Self { min_interval, max_wait, state_file, clock, not_before: Mutex::new(None) }
+        Self { min_interval, max_wait, state_file, clock, noted: Mutex::default() }
     }
 
-    /// Waits for the others, then until asking is polite again.
-    pub(crate) async fn turn(&self) -> Result<Turn<'_>, IngestError> {
-        let not_before = self.not_before.lock().await;
-        let file = match &self.state_file {
-            Some(path) => Some(StateFile::lock(path.clone()).await?),
-            None => None,
-        };
-        let until = (*not_before).max(file.as_ref().and_then(|file| file.not_before));
-        tokio::time::sleep(self.until(until)).await;
-        let mut turn = Turn { politeness: self, not_before, file };
+    /// Waits for the others, then until asking is polite again. `admission` is what an earlier turn of the same
+    /// request got, and what this one gets.
+    ///
+    /// # Errors
+    /// [`IngestError::Resting`] at once while the breaker is open, [`IngestError::Io`] when the file cannot be used.
+    pub(crate) async fn turn(&self, admission: &mut Option<Admission>) -> Result<Turn<'_>, IngestError> {
+        let mut turn = self.locked().await?;
+        if *admission != Some(Admission::Probe) {
+            *admission = Some(turn.noted.breaker.admit((self.clock)())?);
+        }
+        tokio::time::sleep(self.until(turn.noted.not_before)).await;
         // Noted before the request as well, so that one which is broken off counts.
         turn.pause(None).await?;
         Ok(turn)
+    }
+
+    /// Changes what is known of the source's failures, for all who share the file.
+    pub(crate) async fn judge(&self, change: impl FnOnce(&mut Breaker) + Send) -> Result<(), IngestError> {
+        let mut turn = self.locked().await?;
+        let before = turn.noted.breaker.clone();
+        change(&mut turn.noted.breaker);
+        if turn.noted.breaker == before { Ok(()) } else { turn.note().await }
+    }
+
+    /// The source has answered. Seldom news: then the file is left alone.
+    pub(crate) async fn answered(&self) -> Result<(), IngestError> {
+        if self.noted.lock().await.breaker == Breaker::default() {
+            return Ok(());
+        }
+        self.judge(|breaker| *breaker = Breaker::default()).await
+    }
+
+    /// The breaker as it was noted last, without waiting for a request that is under way.
+    pub(crate) async fn breaker(&self) -> Result<Breaker, IngestError> {
+        let Some(path) = self.state_file.clone() else { return Ok(self.noted.lock().await.breaker.clone()) };
+        let place = path.clone();
+        let text = blocking(&path, move || match std::fs::read(place) {
+            Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            read => read,
+        });
+        Ok(Noted::read(&text.await?).map(|noted| noted.breaker).unwrap_or_default())
+    }
+
+    async fn locked(&self) -> Result<Turn<'_>, IngestError> {
+        let mut noted = self.noted.lock().await;
+        let file = match &self.state_file {
+            Some(path) => {
+                let (file, found) = StateFile::lock(path.clone()).await?;
+                if let Some(found) = found {
+                    noted.not_before = noted.not_before.max(found.not_before);
+                    noted.breaker = found.breaker;
+                }
+                Some(file)
+            }
+            None => None,
+        };
+        Ok(Turn { politeness: self, noted, file })
     }
 
     /// How long to wait; bounded, so that a clock that was set back blocks nobody for good.
@@ -72,48 +125,67 @@ impl Turn<'_> {
         let politeness = self.politeness;
         let pause = retry_after.unwrap_or_default().min(politeness.max_wait).max(politeness.min_interval);
         let now = (politeness.clock)();
-        let until = now.checked_add(pause).unwrap_or(now);
-        *self.not_before = Some(until);
+        self.noted.not_before = Some(now.checked_add(pause).unwrap_or(now));
+        self.note().await
+    }
+
+    async fn note(&self) -> Result<(), IngestError> {
         match &self.file {
-            Some(file) => file.note(until).await,
+            Some(file) => file.note(&self.noted).await,
             None => Ok(()),
         }
     }
 }
 
-/// The file that all processes of an operator share: locked while one asks, it holds the time before which
-/// nobody may ask again.
+impl Noted {
+    /// What the file holds: the time before which nobody may ask, and on a second line the breaker, when the source
+    /// has failed. A file that was cut short by a crash says nothing; the next request writes it anew.
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let text = String::from_utf8_lossy(bytes);
+        let mut lines = text.trim().lines();
+        let not_before = Some(lines.next()?.trim().parse().ok()?);
+        let breaker = lines.next().and_then(|line| serde_json::from_str(line).ok()).unwrap_or_default();
+        Some(Self { not_before, breaker })
+    }
+
+    fn text(&self) -> String {
+        let not_before = self.not_before.unwrap_or(Timestamp::UNIX_EPOCH).to_string();
+        match serde_json::to_string(&self.breaker) {
+            Ok(breaker) if self.breaker != Breaker::default() => format!("{not_before}\n{breaker}"),
+            _ => not_before,
+        }
+    }
+}
+
+/// The file that all processes of an operator share, locked while one asks.
 #[derive(Debug)]
 struct StateFile {
     path: PathBuf,
     file: Arc<File>,
-    not_before: Option<Timestamp>,
 }
 
 impl StateFile {
-    async fn lock(path: PathBuf) -> Result<Self, IngestError> {
+    async fn lock(path: PathBuf) -> Result<(Self, Option<Noted>), IngestError> {
         let place = path.clone();
-        let (file, not_before) = blocking(&path, move || open_locked(&place)).await?;
-        Ok(Self { path, file: Arc::new(file), not_before })
+        let (file, noted) = blocking(&path, move || open_locked(&place)).await?;
+        Ok((Self { path, file: Arc::new(file) }, noted))
     }
 
-    async fn note(&self, until: Timestamp) -> Result<(), IngestError> {
-        let file = Arc::clone(&self.file);
-        blocking(&self.path, move || overwrite(&file, &until.to_string())).await
+    async fn note(&self, noted: &Noted) -> Result<(), IngestError> {
+        let (file, text) = (Arc::clone(&self.file), noted.text());
+        blocking(&self.path, move || overwrite(&file, &text)).await
     }
 }
 
-fn open_locked(path: &Path) -> std::io::Result<(File, Option<Timestamp>)> {
+fn open_locked(path: &Path) -> std::io::Result<(File, Option<Noted>)> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
     let mut file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
     file.lock()?;
-    let mut noted = Vec::new();
-    file.read_to_end(&mut noted)?;
-    // A file that was cut short by a crash says nothing; the next request writes it anew.
-    let noted = String::from_utf8_lossy(&noted);
-    Ok((file, noted.trim().parse().ok()))
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok((file, Noted::read(&bytes)))
 }
 
 fn overwrite(mut file: &File, text: &str) -> std::io::Result<()> {
@@ -164,7 +236,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/state");
         let polite = with(Some(path.clone()));
-        let mut turn = polite.turn().await.unwrap();
+        let mut turn = polite.turn(&mut None).await.unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "2026-11-22T12:00:03Z");
         for (asked, noted) in [(20, "2026-11-22T12:00:20Z"), (1, "2026-11-22T12:00:03Z"), (900, "2026-11-22T12:01:00Z")]
         {
@@ -172,7 +244,8 @@ mod tests {
             assert_eq!(std::fs::read_to_string(&path).unwrap(), noted, "{asked}");
         }
         drop(turn);
-        assert_eq!(open_locked(&path).unwrap().1, Some("2026-11-22T12:01:00Z".parse().unwrap()));
+        let noted = open_locked(&path).unwrap().1.unwrap();
+        assert_eq!(noted, Noted { not_before: "2026-11-22T12:01:00Z".parse().ok(), breaker: Breaker::default() });
     }
 
     #[tokio::test]
@@ -181,7 +254,7 @@ mod tests {
         let path = folder.path().join("state");
         std::fs::write(&path, "half a ti").unwrap();
         let polite = with(Some(path.clone()));
-        let turn = polite.turn().await.unwrap();
+        let turn = polite.turn(&mut None).await.unwrap();
         let other = File::open(&path).unwrap();
         assert!(matches!(other.try_lock(), Err(std::fs::TryLockError::WouldBlock)));
         drop(turn);
@@ -191,7 +264,31 @@ mod tests {
     #[tokio::test]
     async fn a_file_that_cannot_be_used_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let error = with(Some(folder.path().to_owned())).turn().await.unwrap_err().to_string();
+        let error = with(Some(folder.path().to_owned())).turn(&mut None).await.unwrap_err().to_string();
         assert!(error.contains(&folder.path().display().to_string()) && error.contains("make it writable"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn who_shares_the_file_shares_the_breaker_and_an_answer_closes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let (one, other) = (with(Some(path.clone())), with(Some(path.clone())));
+        let fail = |breaker: &mut Breaker| breaker.failed(Admission::Free, 1, INTERVAL, "HTTP 503".into(), noon());
+        one.judge(fail).await.unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 2);
+        let refused = other.turn(&mut None).await.unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            "the source has failed since 2026-11-22T12:00:00Z (HTTP 503) and is left alone until 2026-11-22T12:00:03Z; ask again then"
+        );
+        one.judge(|breaker| breaker.try_now(noon())).await.unwrap();
+        let mut admission = None;
+        drop(other.turn(&mut admission).await.unwrap());
+        assert_eq!(admission, Some(Admission::Probe));
+        assert!(one.turn(&mut None).await.is_err(), "one request is let through");
+        drop(other.turn(&mut admission).await.unwrap());
+        other.answered().await.unwrap();
+        assert_eq!(one.breaker().await.unwrap(), Breaker::default());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "2026-11-22T12:00:03Z");
     }
 }

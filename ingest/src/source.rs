@@ -63,9 +63,9 @@ pub struct Page {
 }
 
 impl Page {
-    /// How many records came, good and bad.
+    /// How many records came: good, bad and taken back.
     pub(crate) fn len(&self) -> usize {
-        self.papers.len() + self.rejected.len()
+        self.papers.len() + self.rejected.len() + self.deleted.len()
     }
 
     /// Takes in a record that was read, or the reason why it could not be.

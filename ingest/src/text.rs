@@ -3,16 +3,33 @@
 /// The words of `text` with one blank between them. The control characters of ASCII count as blanks; later
 /// ones stay, for they are what is left of letters in texts that were decoded wrongly.
 pub(crate) fn collapse(text: &str) -> String {
-    let mut words = text.split(|c: char| c.is_whitespace() || c.is_ascii_control()).filter(|word| !word.is_empty());
-    let mut collapsed = String::with_capacity(text.len());
-    if let Some(first) = words.next() {
-        collapsed.push_str(first);
-    }
-    for word in words {
+    let mut rest = text.trim_matches(is_blank);
+    let mut collapsed = String::with_capacity(rest.len());
+    while let Some((even, after)) = uneven(rest).and_then(|at| rest.split_at_checked(at)) {
+        collapsed.push_str(even);
         collapsed.push(' ');
-        collapsed.push_str(word);
+        rest = after.trim_start_matches(is_blank);
     }
+    collapsed.push_str(rest);
     collapsed
+}
+
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || c.is_ascii_control()
+}
+
+/// Where the first run of blanks begins that is not one plain blank. Most texts have none, so they are copied at once.
+fn uneven(text: &str) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += text.as_bytes().get(at..)?.iter().position(|byte| !byte.is_ascii_graphic())?;
+        let mut rest = text.get(at..)?.chars();
+        match rest.next()? {
+            ' ' if !rest.as_str().starts_with(is_blank) => at += 1,
+            blank if is_blank(blank) => return Some(at),
+            letter => at += letter.len_utf8(),
+        }
+    }
 }
 
 /// The collapsed text, or none when nothing is left of it.
@@ -121,6 +138,12 @@ mod tests {
             let visible = |t: &str| t.chars().filter(|c| !c.is_whitespace() && !c.is_ascii_control()).collect::<String>();
             prop_assert_eq!(visible(&collapse(&text)), visible(&text));
             prop_assert_eq!(collapse(&collapse(&text)), collapse(&text));
+        }
+
+        #[test]
+        fn collapsing_leaves_the_words_with_one_blank_between(text in "[ab\\u{e9}\\u{85}\\u{a0}\\u{2003}\\u{0}\\u{7f} \n\t]{0,30}") {
+            let words = text.split(is_blank).filter(|word| !word.is_empty());
+            prop_assert_eq!(collapse(&text), words.collect::<Vec<_>>().join(" "));
         }
 
         #[test]

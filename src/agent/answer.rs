@@ -101,7 +101,7 @@ impl Question {
 }
 
 /// How a question ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// With at least one verified claim.
@@ -113,7 +113,7 @@ pub enum Status {
 }
 
 /// How an answer was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Route {
     /// By quoting.
@@ -140,7 +140,7 @@ pub struct Claim {
 }
 
 /// A place in a paper that a claim rests on.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Citation {
     /// The number in the marks.
     pub n: usize,
@@ -161,7 +161,7 @@ pub struct Citation {
 }
 
 /// Why a sentence was taken out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RemovalReason {
     /// It cites nothing, or what it cites does not say so.
@@ -185,7 +185,7 @@ impl RemovalReason {
 }
 
 /// A sentence that did not pass.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removed {
     /// The sentence as it was drafted.
     pub text: String,
@@ -205,7 +205,7 @@ pub struct Closest {
 }
 
 /// What an answer used and cost.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct UsageReport {
     /// Tokens sent.
     pub prompt_tokens: u64,
@@ -220,7 +220,7 @@ pub struct UsageReport {
 }
 
 /// How an answer came about, beside what it says.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Circumstances {
     /// The answer's id.
     pub id: String,

@@ -60,7 +60,7 @@ pub(super) async fn post(
     Ok(Json(answered).into_response())
 }
 
-fn accepts_events(headers: &HeaderMap) -> bool {
+pub(super) fn accepts_events(headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     accept.split(',').any(|kind| kind.trim().starts_with("text/event-stream"))
 }

@@ -8,6 +8,8 @@ use serde::Serialize;
 
 use crate::agent::AgentError;
 use crate::agent::answer::BadQuestion;
+use crate::app::{SourceError, SyncError};
+use crate::jobs::JobsError;
 use crate::library::LibraryError;
 use crate::llm::LlmError;
 use crate::store::StoreError;
@@ -84,10 +86,27 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
     }
 
+    /// 413, for an import.
+    pub fn too_large_to_import(limit: u64) -> Self {
+        let detail = format!("the body is larger than {limit} bytes (server.max_import_bytes); send it in parts");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
+    }
+
+    /// 415, for an import.
+    pub fn unsupported_lines() -> Self {
+        let detail = "send JSON lines, plain or gzip, with `Content-Type: application/jsonl`";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail)
+    }
+
     /// 415.
     pub fn unsupported_media_type() -> Self {
         let detail = "send JSON, with `Content-Type: application/json`";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail)
+    }
+
+    /// 422: the request is right, and what it brings cannot be read.
+    pub fn unreadable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unreadable-body", detail)
     }
 
     /// 503, to be tried again.
@@ -170,7 +189,50 @@ impl From<IndexError> for ApiError {
 
 impl From<LibraryError> for ApiError {
     fn from(error: LibraryError) -> Self {
-        Self::internal(error.to_string())
+        let detail = error.to_string();
+        match error {
+            LibraryError::Store(error) => error.into(),
+            LibraryError::Index(error) => error.into(),
+            LibraryError::UnderWay { .. } => Self::new(StatusCode::CONFLICT, "under-way", detail),
+            // The source's words are for whoever asked for the sync; no key is in them.
+            LibraryError::Ingest(_) => Self::new(StatusCode::BAD_GATEWAY, "source-failed", detail),
+            LibraryError::Foreign { what, .. } => Self::unreadable(format!("the body is {what}")),
+            LibraryError::Request { why } => Self::bad_request(why),
+            LibraryError::Unreadable { source, .. } => Self::unreadable(format!("cannot read the body: {source}")),
+        }
+    }
+}
+
+impl From<SourceError> for ApiError {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Spec(what) => Self::bad_request(what),
+            SourceError::Client(_) | SourceError::Home(_) => Self::internal(error.to_string()),
+        }
+    }
+}
+
+impl From<SyncError> for ApiError {
+    fn from(error: SyncError) -> Self {
+        match error {
+            SyncError::Source(fault) => fault.into(),
+            SyncError::Library(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<JobsError> for ApiError {
+    fn from(error: JobsError) -> Self {
+        let conflict = |kind, error: &JobsError| Self::new(StatusCode::CONFLICT, kind, error.to_string());
+        match error {
+            JobsError::NotFound(_) | JobsError::NoLetter(_) => Self::not_found(error.to_string()),
+            JobsError::Bad(detail) => Self::bad_request(detail),
+            JobsError::OfFile(_) => conflict("job-of-file", &error),
+            JobsError::Running { .. } => conflict("job-running", &error),
+            JobsError::Unreadable { .. } => conflict("job-unreadable", &error),
+            JobsError::Stopping => Self::busy(error.to_string()),
+            JobsError::Store(error) => error.into(),
+        }
     }
 }
 

@@ -1,21 +1,26 @@
+//! Whether the server is there, and how far it is.
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::ApiState;
 use super::error::ApiError;
 
-/// That the process is there.
-#[derive(Serialize)]
-pub(super) struct Live {
-    status: &'static str,
-    version: &'static str,
+/// That the process is there, and which one it is.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Live {
+    status: String,
+    version: String,
+    /// New with every start: by it a command knows the server that has its library.
+    pub instance: String,
 }
 
 /// `GET /healthz`: the process answers.
-pub(super) async fn live() -> Json<Live> {
-    Json(Live { status: "ok", version: env!("CARGO_PKG_VERSION") })
+pub(super) async fn live(State(state): State<ApiState>) -> Json<Live> {
+    let instance = state.app.instance.to_string();
+    Json(Live { status: "ok".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), instance })
 }
 
 /// How far the index has followed the store.

@@ -5,10 +5,15 @@ mod citations;
 pub mod error;
 mod extract;
 mod guard;
-mod health;
+pub mod health;
+mod imports;
+mod intake;
+mod jobs;
 mod papers;
 mod runs;
 mod search;
+pub mod stats;
+mod syncs;
 pub mod wire;
 
 use std::future::Future;
@@ -18,13 +23,14 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
+use crate::jobs::Jobs;
 use error::ApiError;
 
 /// What handlers share.
@@ -36,12 +42,16 @@ pub struct ApiState {
     room: Arc<Semaphore>,
     /// Answers that are being made.
     runs: runs::Runs,
+    /// What is synced by itself.
+    jobs: Jobs,
+    /// Syncs and imports that were asked for.
+    intakes: intake::Intakes,
 }
 
 impl ApiState {
-    fn new(app: App) -> Self {
+    fn new(app: App, jobs: Jobs) -> Self {
         let room = Arc::new(Semaphore::new(app.config.settings.server.max_in_flight));
-        Self { app, room, runs: runs::Runs::default() }
+        Self { app, room, runs: runs::Runs::default(), jobs, intakes: intake::Intakes::default() }
     }
 }
 
@@ -57,6 +67,16 @@ fn router(state: ApiState) -> Router {
         .route("/v1/answers/{id}/events", get(answers::events))
         .route("/v1/answers/{id}/citations", get(citations::of_answer))
         .route("/v1/citations", get(citations::get).post(citations::post))
+        .route("/v1/jobs", get(jobs::list))
+        .route("/v1/jobs/dead-letters", get(jobs::dead_letters))
+        .route("/v1/jobs/dead-letters/{id}", delete(jobs::forget))
+        .route("/v1/jobs/dead-letters/{id}/retry", post(jobs::retry))
+        .route("/v1/jobs/{name}", get(jobs::get).put(jobs::put).delete(jobs::delete))
+        .route("/v1/jobs/{name}/run", post(jobs::run))
+        .route("/v1/jobs/{name}/runs", get(jobs::runs))
+        .route("/v1/sync", post(syncs::post))
+        .route("/v1/imports", post(imports::post))
+        .route("/v1/stats", get(stats::get))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/", get(health::index))
@@ -72,38 +92,48 @@ fn router(state: ApiState) -> Router {
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Serves until `stop` resolves; then no new request is taken, and requests and runs under way, also those whose
-/// client has left, are finished within the drain timeout. A run that is not is cut off and ends as failed. Then the
-/// store is closed.
+/// client has left, are finished within the drain timeout; syncs stop at their next page. A run that is not finished
+/// is cut off and ends as failed. Then the store is closed. Meanwhile jobs run as they fall due; at the stop, those under
+/// way end before their next page.
 ///
 /// # Errors
-/// When the listener fails.
+/// When the listener fails, or the jobs cannot be read.
 pub async fn serve(
     app: App,
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let drain = Duration::from_secs(app.config.settings.server.drain_timeout_s);
-    let state = ApiState::new(app.clone());
-    let runs = state.runs.clone();
+    let jobs = Jobs::of(&app).await.map_err(std::io::Error::other)?;
+    let state = ApiState::new(app.clone(), jobs.clone());
+    let (runs, intakes) = (state.runs.clone(), state.intakes.clone());
+    imports::clear(&app.config.home);
+    app.served_at(listener.local_addr()?);
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
     let library = app.library.clone();
     let indexer = tokio::spawn(async move { library.follow_store().await });
+    let following = jobs.clone();
+    let scheduler = tokio::spawn(async move { following.follow_schedule().await });
     // Without it a small event waits for the one before it to be acknowledged, some 40 ms.
     let listener = listener.tap_io(|connection| {
         if let Err(fault) = connection.set_nodelay(true) {
             tracing::debug!(%fault, "cannot set TCP_NODELAY");
         }
     });
-    let closing = runs.clone();
+    let (closing, closing_intakes, closing_jobs) = (runs.clone(), intakes.clone(), jobs.clone());
     let server = axum::serve(listener, router(state)).with_graceful_shutdown(async move {
         stop.await;
         tracing::info!("stopping: requests and answers under way are finished first");
         closing.close();
+        closing_jobs.stop();
+        closing_intakes.close();
         let _ = stopping.send(());
     });
     let mut finished = pin!(async {
         let served = server.await;
         runs.ended().await;
+        jobs.ended().await;
+        intakes.ended().await;
         served
     });
     let overdue = async {
@@ -118,6 +148,7 @@ pub async fn serve(
             tokio::time::timeout(LAST_WORDS, finished).await.unwrap_or(Ok(()))
         }
     };
+    scheduler.abort();
     indexer.abort();
     app.library.store.close().await;
     served

@@ -183,7 +183,7 @@ fn mark(query: &SearchQuery) -> u32 {
 }
 
 /// A page of hits.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SearchResponse {
     /// Best first.
     pub hits: Vec<HitResponse>,
@@ -201,7 +201,7 @@ pub struct SearchResponse {
 }
 
 /// One hit.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct HitResponse {
     /// The paper.
     pub paper: Paper,
@@ -216,7 +216,7 @@ pub struct HitResponse {
 }
 
 /// The passage of a hit.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PassageResponse {
     /// Its id.
     pub id: index::PassageId,

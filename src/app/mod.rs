@@ -1,10 +1,11 @@
 //! The parts put together: configuration, store, index, model, agent; and the lock on the home folder.
 
+mod lock;
 mod sources;
+mod sync;
 
-use std::fs::{File, TryLockError};
-use std::io::{Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +13,11 @@ use index::{
     EdgeStore, Embedder, EmbeddingSettings, FastEmbedder, HybridIndex, IndexError, IndexSettings, QdrantSettings,
     QdrantStore, VectorStore,
 };
+use ingest::Source;
+pub use lock::{Holder, ServedAt};
 use serde::Serialize;
-pub use sources::{SourceError, Sources};
+pub use sources::{Enrichment, SourceError, Sources};
+pub use sync::SyncError;
 
 use crate::agent::answer::{FailedAnswer, Question};
 use crate::agent::event::EventLog;
@@ -21,8 +25,8 @@ use crate::agent::evidence::Vectors;
 use crate::agent::verify::Answer;
 use crate::agent::{Agent, AgentError, AgentParts};
 use crate::clock::Clock;
-use crate::config::{Config, Dense, Policy, optional, optional_secret};
-use crate::library::Library;
+use crate::config::{Config, Dense, Policy, SyncSpec, optional, optional_secret};
+use crate::library::{KnownOnly, Library};
 use crate::llm::{self, ChatModel, LlmError, Prices, PricesError, ProviderSettings};
 use crate::store::{Store, StoreError};
 
@@ -42,8 +46,8 @@ pub enum AppError {
     InUse {
         /// The folder.
         path: PathBuf,
-        /// Its process id, where it could be read.
-        holder: String,
+        /// Who, as far as it told.
+        holder: Holder,
     },
     /// The store.
     #[error(transparent)]
@@ -85,7 +89,9 @@ pub struct App {
     pub agent: Agent,
     /// Why there are no vectors, when there are none.
     pub embedding_fault: Option<Arc<str>>,
-    _lock: Arc<HomeLock>,
+    /// The id of this process's hold on the library, new with every start.
+    pub instance: Arc<str>,
+    lock: Arc<lock::HomeLock>,
 }
 
 impl App {
@@ -94,7 +100,7 @@ impl App {
     /// # Errors
     /// See [`AppError`]. A missing embedding model is none: then search is lexical, and says so.
     pub async fn open(config: Config, clock: Clock) -> Result<Self, AppError> {
-        let lock = HomeLock::take(&config.home)?;
+        let lock = lock::HomeLock::take(&config.home)?;
         let store = Store::open(&database_file(&config)).await?;
         let (embedder, embedding_fault) = match load_embedder(&config) {
             Ok(embedder) => (Some(embedder), None),
@@ -121,7 +127,28 @@ impl App {
         let embedding_fault = embedding_fault.map(Arc::from);
         let config = Arc::new(config);
         let sources = Arc::new(Sources::new(Arc::clone(&config)));
-        Ok(Self { config, clock, sources, library, agent, embedding_fault, _lock: Arc::new(lock) })
+        let (instance, lock) = (Arc::from(clock.new_id().to_string()), Arc::new(lock));
+        Ok(Self { config, clock, sources, library, agent, embedding_fault, instance, lock })
+    }
+
+    /// Tells other processes where this one serves the library, so that they ask it there.
+    pub fn served_at(&self, address: SocketAddr) {
+        if let Err(fault) = self.lock.tell(Some(ServedAt { address, instance: self.instance.to_string() })) {
+            tracing::warn!(%fault, "other commands cannot be told where this server is, and will find the library in use");
+        }
+    }
+
+    /// The source that a request asks, also where it is about papers that the library has. One with `enrich` is no
+    /// source: see [`Sources::enrichment`].
+    ///
+    /// # Errors
+    /// As [`Sources::source`].
+    pub fn source(&self, spec: &SyncSpec) -> Result<Box<dyn Source>, SourceError> {
+        if spec.diff.is_some() {
+            let diff = self.sources.scholar_diff(spec)?;
+            return Ok(Box::new(KnownOnly::new(diff, self.library.store.clone())));
+        }
+        self.sources.source(spec)
     }
 
     /// Answers a question and keeps the answer with its events; the last event is told when both are kept.
@@ -200,7 +227,7 @@ pub fn with_model_of_index(config: Config) -> Config {
 /// # Errors
 /// When the folder is in use or cannot be deleted.
 pub async fn destroy_index(config: &Config) -> Result<(), AppError> {
-    let _lock = HomeLock::take(&config.home)?;
+    let _lock = lock::HomeLock::take(&config.home)?;
     if config.settings.index.dense == Dense::Qdrant {
         QdrantStore::destroy(&qdrant_settings(config)).await?;
     }
@@ -261,35 +288,5 @@ fn load_model(config: &Config) -> Result<Option<Arc<dyn ChatModel>>, LlmError> {
         Policy::Auto if has_key(&llm.deepseek) => llm::deepseek(settings(&llm.deepseek)).map(Some),
         Policy::Auto if has_key(&llm.openai) => llm::openai_compatible(settings(&llm.openai)).map(Some),
         Policy::Auto => Ok(None),
-    }
-}
-
-/// The lock on a home folder, held as long as the value lives; the system frees it when the process ends in
-/// whatever way.
-struct HomeLock {
-    _file: File,
-}
-
-impl HomeLock {
-    fn take(home: &Path) -> Result<Self, AppError> {
-        let failed = |source| AppError::Home { path: home.to_owned(), source };
-        std::fs::create_dir_all(home).map_err(failed)?;
-        let mut options = File::options();
-        options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(home.join("lock")).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                let _ = file.take(20).read_to_string(&mut holder);
-                let holder = holder.trim();
-                let holder = if holder.is_empty() { String::new() } else { format!(" (process {holder})") };
-                return Err(AppError::InUse { path: home.to_owned(), holder });
-            }
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
-        }
-        // The lock is what counts; who holds it is a courtesy, which a full disk may keep from being told.
-        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id()));
-        Ok(Self { _file: file })
     }
 }

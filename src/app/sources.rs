@@ -1,21 +1,30 @@
 //! The live sources: one polite client for each provider, and requests made from what an operator wrote.
 
+mod arxiv;
+mod crossref;
+mod scholar;
+
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ingest::arxiv::{ArxivRequest, ArxivSource};
 use ingest::http::{ClientSettings, PoliteClient};
-use ingest::semantic_scholar::{S2Request, S2Source};
-use ingest::{IngestError, Source};
-use paper::{ArxivId, SourceName};
+use ingest::{IngestError, Lookup, Resting, Source};
+use paper::SourceName;
 
 use super::AppError;
 use crate::clock::Clock;
-use crate::config::{Config, SyncSpec, optional, optional_secret};
+use crate::config::{Config, SyncSpec, optional};
 
-/// arXiv asks for one request every three seconds, Semantic Scholar for one a second, whatever asks.
+/// arXiv asks for one request every three seconds, whatever asks.
 const ARXIV_INTERVAL: Duration = Duration::from_secs(3);
-const SCHOLAR_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Whom to ask about papers that are there already.
+pub struct Enrichment {
+    /// Who is asked.
+    pub lookup: Box<dyn Lookup>,
+    /// After how many days a paper is asked about again.
+    pub recheck_days: u32,
+}
 
 /// Why a request cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -37,13 +46,14 @@ pub struct Sources {
     config: Arc<Config>,
     arxiv: OnceLock<Arc<PoliteClient>>,
     scholar: OnceLock<Arc<PoliteClient>>,
+    crossref: OnceLock<Arc<PoliteClient>>,
 }
 
 impl Sources {
     /// The sources as configured; nothing is asked yet.
     #[must_use]
     pub fn new(config: Arc<Config>) -> Self {
-        Self { config, arxiv: OnceLock::new(), scholar: OnceLock::new() }
+        Self { config, arxiv: OnceLock::new(), scholar: OnceLock::new(), crossref: OnceLock::new() }
     }
 
     /// The source that a request asks.
@@ -52,36 +62,60 @@ impl Sources {
     /// [`SourceError::Spec`] for a request that cannot be made, else when the home folder cannot be used.
     pub fn source(&self, spec: &SyncSpec) -> Result<Box<dyn Source>, SourceError> {
         spec.check().map_err(SourceError::Spec)?;
+        if spec.enrich || spec.diff.is_some() {
+            // For these the library is needed: `Sources::enrichment` and `App::source`.
+            return Err(SourceError::Spec("this is asked about papers of the library only".to_owned()));
+        }
         match spec.source {
             SourceName::Arxiv => self.arxiv(spec),
             SourceName::SemanticScholar => self.scholar(spec),
-            SourceName::Crossref | SourceName::Import => {
-                Err(SourceError::Spec(format!("{} is no source of papers to sync", spec.source)))
-            }
+            SourceName::Crossref => self.crossref(spec),
+            SourceName::Import => Err(SourceError::Spec(format!("{} is no source of papers to sync", spec.source))),
         }
     }
 
-    fn arxiv(&self, spec: &SyncSpec) -> Result<Box<dyn Source>, SourceError> {
-        let ids: Result<Vec<ArxivId>, _> = spec.ids.iter().map(|id| id.parse()).collect();
-        let ids = ids.map_err(|error| SourceError::Spec(error.to_string()))?;
-        let (query, category) = (spec.query.clone(), spec.category.clone());
-        let request = ArxivRequest { query, category, ids, ..ArxivRequest::default() };
-        let base = address(&self.config.settings.sources.arxiv.base_url)?;
-        let client = self.client(&self.arxiv, SourceName::Arxiv, ARXIV_INTERVAL)?;
-        Ok(Box::new(ArxivSource::new(client, base, request)))
+    /// Whom a request with `enrich` asks.
+    ///
+    /// # Errors
+    /// [`SourceError::Spec`] for a request that cannot be made, else when the home folder cannot be used.
+    pub fn enrichment(&self, spec: &SyncSpec) -> Result<Enrichment, SourceError> {
+        spec.check().map_err(SourceError::Spec)?;
+        match spec.source {
+            SourceName::SemanticScholar if spec.enrich => self.scholar_enrichment(),
+            SourceName::Crossref if spec.enrich => self.crossref_enrichment(),
+            _ => Err(SourceError::Spec(format!("{} is not asked about papers that are there", spec.source))),
+        }
     }
 
-    fn scholar(&self, spec: &SyncSpec) -> Result<Box<dyn Source>, SourceError> {
-        let request = match spec.query.clone() {
-            // As arXiv does: what is new comes first, so that a repeated sync with --max finds it.
-            Some(query) if spec.bulk => S2Request::Bulk { query, sort: Some("publicationDate:desc".to_owned()) },
-            Some(query) => S2Request::Search { query },
-            None => S2Request::Batch { ids: spec.ids.clone() },
-        };
-        let settings = &self.config.settings.sources.semantic_scholar;
-        let base = address(&settings.base_url)?;
-        let client = self.client(&self.scholar, SourceName::SemanticScholar, SCHOLAR_INTERVAL)?;
-        Ok(Box::new(S2Source::new(client, base, optional_secret(&settings.api_key), request)))
+    /// Whether a source has failed again and again and is left alone, and until when.
+    ///
+    /// # Errors
+    /// When the home folder cannot be used.
+    pub async fn resting(&self, source: SourceName) -> Result<Option<Resting>, SourceError> {
+        match self.client_of(source)? {
+            Some(client) => Ok(client.resting().await?),
+            None => Ok(None),
+        }
+    }
+
+    /// Lets the next request to a source through although it is left alone.
+    ///
+    /// # Errors
+    /// When the home folder cannot be used.
+    pub async fn try_anyway(&self, source: SourceName) -> Result<(), SourceError> {
+        match self.client_of(source)? {
+            Some(client) => Ok(client.try_anyway().await?),
+            None => Ok(()),
+        }
+    }
+
+    fn client_of(&self, source: SourceName) -> Result<Option<Arc<PoliteClient>>, SourceError> {
+        match source {
+            SourceName::Arxiv => self.client(&self.arxiv, source, ARXIV_INTERVAL).map(Some),
+            SourceName::SemanticScholar => self.scholar_client().map(Some),
+            SourceName::Crossref => self.crossref_client().map(Some),
+            SourceName::Import => Ok(None),
+        }
     }
 
     fn client(
@@ -108,6 +142,8 @@ impl Sources {
             max_retries: sources.max_retries,
             max_wait: Duration::from_secs(sources.max_wait_s),
             state_file: Some(pace),
+            breaker_failures: sources.breaker_failures,
+            breaker_pause: Duration::from_secs(sources.breaker_pause_s),
             ..ClientSettings::default()
         };
         let client = Arc::new(PoliteClient::new(settings, Clock::system().now_fn())?);

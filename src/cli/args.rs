@@ -17,6 +17,9 @@ pub struct Arguments {
     /// Print one JSON document on standard output, and nothing else there
     #[arg(long, global = true)]
     pub json: bool,
+    /// Do not show how far a command is
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
     /// What to do
     #[command(subcommand)]
     pub command: Command,
@@ -89,6 +92,12 @@ pub enum Command {
         #[command(subcommand)]
         what: Eval,
     },
+    /// Scheduled work; while a server runs, ask it over its REST API
+    Jobs {
+        /// What to do
+        #[command(subcommand)]
+        what: JobsCommand,
+    },
     /// Build the index anew from the library; no network is needed
     Reindex {
         /// The embedding model to use from now on [default: embedding.model, else the one that the index has]
@@ -110,7 +119,7 @@ pub enum Command {
 /// Where papers come from.
 #[derive(Debug, Subcommand)]
 pub enum SyncSource {
-    /// arXiv: its query API, or a saved Atom feed or OAI-PMH answer
+    /// arXiv: its query API, a harvest, the daily announcements, or a saved answer of any of them
     Arxiv {
         /// A query in arXiv's syntax, such as ti:attention AND cat:cs.CL
         #[arg(long)]
@@ -122,6 +131,18 @@ pub enum SyncSource {
         /// that fit
         #[arg(long, value_delimiter = ',')]
         ids: Vec<String>,
+        /// A whole set by OAI-PMH, the oldest first, such as cs or cs:cs:CL
+        #[arg(long, value_name = "SET")]
+        harvest: Option<String>,
+        /// What was announced last in a category, such as cs.CL, or in several joined by +
+        #[arg(long, value_name = "CATEGORIES")]
+        daily: Option<String>,
+        /// The first day, as 2024-01-31: of submission, or of modification for a harvest
+        #[arg(long, value_name = "DATE")]
+        from: Option<jiff::civil::Date>,
+        /// The last day, likewise
+        #[arg(long, value_name = "DATE")]
+        until: Option<jiff::civil::Date>,
         /// Where from and how much
         #[command(flatten)]
         common: SyncArgs,
@@ -137,21 +158,53 @@ pub enum SyncSource {
         /// Ids, separated by commas: 40 digits, CorpusId:…, DOI:…, ARXIV:…, PMID:…
         #[arg(long, value_delimiter = ',', conflicts_with = "query")]
         ids: Vec<String>,
+        /// The papers that this one cites
+        #[arg(long, value_name = "ID")]
+        references_of: Option<String>,
+        /// The papers that cite this one, the newest first; 9,999 at most
+        #[arg(long, value_name = "ID")]
+        citations_of: Option<String>,
+        /// Papers recommended to readers of these, 500 at most
+        #[arg(long, value_name = "IDS", value_delimiter = ',')]
+        recommended_for: Vec<String>,
+        /// What it knows of the library's own papers: citation counts, venues, DOIs. Each is asked about once in
+        /// sources.semantic_scholar.recheck_days, 500 in a request
+        #[arg(long)]
+        enrich: bool,
+        /// The update and delete files of the data sets `papers` and `abstracts`, for the papers that the library has: a
+        /// folder in which `update` or `delete` stands in each file's name or folder, or the address of a list,
+        /// …/datasets/v1/diffs/FROM/to/TO/papers, which needs a key
+        #[arg(long, value_name = "FOLDER|URL")]
+        diff: Option<String>,
+        /// Where from and how much
+        #[command(flatten)]
+        common: SyncArgs,
+    },
+    /// Crossref: retractions, and DOIs that no other source gave
+    Crossref {
+        /// DOIs, separated by commas
+        #[arg(long, value_delimiter = ',')]
+        ids: Vec<String>,
+        /// What it knows of the library's own papers: those with a DOI are looked up by it, the others by title and
+        /// author, a request each. Each is asked about once in sources.crossref.recheck_days
+        #[arg(long)]
+        enrich: bool,
         /// Where from and how much
         #[command(flatten)]
         common: SyncArgs,
     },
 }
 
-/// What both sources take.
+/// What all sources take.
 #[derive(Debug, Args)]
 pub struct SyncArgs {
     /// Read a saved answer instead of the network
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["query", "ids"])]
+    #[arg(long, value_name = "FILE", conflicts_with = "ids")]
     pub from_file: Option<PathBuf>,
-    /// Stop after this many papers; the next sync of the same request begins anew, with what came newest
-    #[arg(long, default_value_t = 1000, value_parser = at_least_one)]
-    pub max: usize,
+    /// Stop after this many papers [default: 1000; all of them with --harvest, --enrich or --diff]; the next sync of
+    /// the same request begins anew, with what came newest, but for a harvest or a diff, which goes on
+    #[arg(long, value_parser = at_least_one)]
+    pub max: Option<usize>,
     /// Fetch and read, but store nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -191,6 +244,40 @@ pub enum Eval {
         /// Measure only this mode
         #[arg(long)]
         mode: Option<index::Mode>,
+    },
+}
+
+/// What to do with jobs.
+#[derive(Debug, Subcommand)]
+pub enum JobsCommand {
+    /// Every job, when it runs next, and how it last ended
+    List,
+    /// Run one now, and wait for it
+    Run {
+        /// Its name
+        name: String,
+    },
+    /// What ran, the newest first
+    History {
+        /// Of this job only
+        name: Option<String>,
+    },
+    /// Let one wait until it is resumed
+    Pause {
+        /// Its name
+        name: String,
+    },
+    /// Let one run by its schedule again
+    Resume {
+        /// Its name
+        name: String,
+    },
+    /// The jobs that failed again and again, and are not tried any more
+    Dead,
+    /// Try one of those again, and wait for it
+    Retry {
+        /// The id of the dead letter
+        id: String,
     },
 }
 

@@ -3,17 +3,19 @@
 use std::fmt::Write;
 
 use paper::{Paper, PaperRef};
+use serde::Deserialize;
 
 use super::args::FilterArgs;
 use super::output::Output;
+use super::reach::Reached;
 use super::{Outcome, Usage};
-use crate::agent::answer::{AskMode, Question, Status};
+use crate::agent::answer::{AskMode, Circumstances, Citation, Question, Removed, Status};
 use crate::agent::event::EventLog;
 use crate::agent::sentence::slice;
-use crate::agent::verify::Answer;
 use crate::api::wire::{HitResponse, LONGEST_QUERY, SearchResponse};
 use crate::app::App;
 use crate::citation::{Format, export};
+use crate::library::progress::{Course, Stage};
 
 pub(crate) fn search_query(
     text: String,
@@ -32,19 +34,29 @@ pub(crate) fn search_query(
     Ok(index::SearchQuery { text, mode, filter, limit, offset: 0 })
 }
 
-pub(crate) async fn search(app: &App, query: index::SearchQuery, output: &mut Output) -> anyhow::Result<Outcome> {
-    bring_up_to_date(app).await;
-    let found = app.library.search(query.clone()).await?;
-    let response = SearchResponse::new(found, Some(&query));
+pub(crate) async fn search(
+    reached: &Reached,
+    query: index::SearchQuery,
+    output: &mut Output,
+) -> anyhow::Result<Outcome> {
+    let response = match reached {
+        Reached::Here(app) => {
+            bring_up_to_date(app, output).await;
+            SearchResponse::new(app.library.search(query.clone()).await?, Some(&query))
+        }
+        Reached::There(server) => server.search(&query).await?,
+    };
     output.print(&response, || show_hits(&response))?;
     Ok(Outcome::Done)
 }
 
 /// A sync that was cut off may have left papers in the store that the index does not have yet. What is indexed
 /// can be searched all the same.
-async fn bring_up_to_date(app: &App) {
-    let meter = super::output::Meter::new("indexing");
-    if let Err(fault) = app.library.index_pending(&|done, total| meter.at(done, total)).await {
+async fn bring_up_to_date(app: &App, output: &Output) {
+    let meter = output.meter();
+    let tell = |step| meter.tell(step);
+    let course = Course::new(&tell);
+    if let Err(fault) = app.library.index_pending(&course.counts(Stage::Indexing)).await {
         tracing::warn!("some papers cannot be found yet: {fault}");
     }
 }
@@ -55,13 +67,22 @@ fn show_hits(response: &SearchResponse) -> String {
         let _ = writeln!(text, "Note: {notice}\n");
     }
     for (place, hit) in (1..).zip(&response.hits) {
-        let _ = writeln!(text, "{place:>2}. {}", hit.paper.title);
+        let _ = writeln!(text, "{place:>2}. {}{}", standing(&hit.paper), hit.paper.title);
         let _ = writeln!(text, "    {}", byline(&hit.paper));
         let _ = writeln!(text, "    {}", snippet(hit));
         let _ = writeln!(text, "    {}\n", scores(hit));
     }
     let _ = write!(text, "{} papers, {} ms, {}", response.total, response.took_ms, response.mode);
     text
+}
+
+/// What a reader must know before the title.
+fn standing(paper: &Paper) -> &'static str {
+    match (paper.retracted, paper.withdrawn) {
+        (true, _) => "[retracted] ",
+        (false, true) => "[withdrawn] ",
+        (false, false) => "",
+    }
 }
 
 fn byline(paper: &Paper) -> String {
@@ -103,29 +124,48 @@ pub(crate) fn question(text: &str, mode: AskMode, filters: FilterArgs) -> anyhow
     Question::new(text, mode, filter).map_err(|bad| Usage(bad.to_string()).into())
 }
 
-pub(crate) async fn ask(app: &App, question: &Question, output: &mut Output) -> anyhow::Result<Outcome> {
-    bring_up_to_date(app).await;
-    let id = app.clock.new_id().to_string();
-    let answer = app.ask(&id, question, &EventLog::default()).await?;
-    output.print(&answer, || show_answer(&answer))?;
-    Ok(if answer.status() == Status::Answered { Outcome::Done } else { Outcome::NoAnswer })
+pub(crate) async fn ask(reached: &Reached, question: &Question, output: &mut Output) -> anyhow::Result<Outcome> {
+    let answer = match reached {
+        Reached::Here(app) => {
+            bring_up_to_date(app, output).await;
+            let id = app.clock.new_id().to_string();
+            let answer = app.ask(&id, question, &EventLog::default()).await?;
+            // As text and back, so that its numbers are printed as the server prints them.
+            serde_json::from_str::<serde_json::Value>(&serde_json::to_string(&answer)?)?
+        }
+        Reached::There(server) => server.ask(question).await?,
+    };
+    let shown = ShownAnswer::deserialize(&answer)?;
+    output.print(&answer, || show_answer(&shown))?;
+    Ok(if shown.status == Status::Answered { Outcome::Done } else { Outcome::NoAnswer })
 }
 
-fn show_answer(answer: &Answer) -> String {
-    let mut text = format!("{}\n", answer.text());
-    if !answer.citations().is_empty() {
+/// What is shown of an answer, which was verified where it was made.
+#[derive(Deserialize)]
+struct ShownAnswer {
+    #[serde(flatten)]
+    circumstances: Circumstances,
+    status: Status,
+    text: String,
+    citations: Vec<Citation>,
+    removed: Vec<Removed>,
+}
+
+fn show_answer(answer: &ShownAnswer) -> String {
+    let mut text = format!("{}\n", answer.text);
+    if !answer.citations.is_empty() {
         text.push('\n');
     }
-    for citation in answer.citations() {
+    for citation in &answer.citations {
         let title = citation.reference.get("title").and_then(|title| title.as_str()).unwrap_or("(no title)");
         let _ = writeln!(text, "[{}] {title}{}", citation.n, issued(&citation.reference));
         let _ = writeln!(text, "    “{}”", citation.quote);
         let _ = writeln!(text, "    {} · {} {}-{}", citation.paper_id, citation.section, citation.start, citation.end);
     }
-    for removed in answer.removed() {
+    for removed in &answer.removed {
         let _ = writeln!(text, "\nTaken out, because {}: {}", removed.reason.explained(), removed.text);
     }
-    let circumstances = answer.circumstances();
+    let circumstances = &answer.circumstances;
     if let Some(notice) = &circumstances.notice {
         let _ = writeln!(text, "\nNote: {notice}");
     }
@@ -144,18 +184,31 @@ pub(crate) fn references(ids: &[String]) -> anyhow::Result<Vec<PaperRef>> {
     parsed.map_err(|error: paper::ParseError| Usage(error.to_string()).into())
 }
 
-pub(crate) async fn cite(app: &App, ids: &[PaperRef], format: Format, output: &mut Output) -> anyhow::Result<Outcome> {
-    let mut papers = Vec::with_capacity(ids.len());
-    for id in ids {
-        let paper = app.library.store.paper(id).await?;
-        papers.push(paper.ok_or_else(|| anyhow::anyhow!("no paper `{id}` in the library"))?);
-    }
-    let papers: Vec<&Paper> = papers.iter().collect();
-    let exported = export(&papers, format);
+pub(crate) async fn cite(
+    reached: &Reached,
+    ids: &[String],
+    references: &[PaperRef],
+    format: Format,
+    output: &mut Output,
+) -> anyhow::Result<Outcome> {
+    let exported = match reached {
+        Reached::Here(app) => bibliography(app, references, format).await?,
+        Reached::There(server) => server.cite(ids, format).await?,
+    };
     if output.is_json() && format != Format::CslJson {
         output.print(&serde_json::json!({"format": format.as_str(), "bibliography": exported}), String::new)?;
     } else {
         output.print_raw(&exported)?;
     }
     Ok(Outcome::Done)
+}
+
+async fn bibliography(app: &App, ids: &[PaperRef], format: Format) -> anyhow::Result<String> {
+    let mut papers = Vec::with_capacity(ids.len());
+    for id in ids {
+        let paper = app.library.store.paper(id).await?;
+        papers.push(paper.ok_or_else(|| anyhow::anyhow!("no paper `{id}` in the library"))?);
+    }
+    let papers: Vec<&Paper> = papers.iter().collect();
+    Ok(export(&papers, format))
 }

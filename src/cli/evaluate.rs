@@ -7,10 +7,11 @@ use std::sync::Arc;
 use index::{EdgeStore, HybridIndex, IndexSettings, Mode, VectorStore};
 
 use super::Outcome;
-use super::output::{Meter, Output};
+use super::output::Output;
 use crate::app::load_embedder;
 use crate::config::Config;
 use crate::eval::{Dataset, RetrievalReport, retrieval};
+use crate::library::progress::{Course, Stage};
 
 /// Measures on an index of its own, in a folder that is gone afterwards; the library is not touched.
 async fn retrieval_index(config: &Config, folder: &Path) -> anyhow::Result<HybridIndex> {
@@ -48,8 +49,10 @@ pub(crate) async fn retrieval_command(
             asked.first().copied().unwrap_or_default()
         );
     }
-    let meter = Meter::new("indexing");
-    let report = retrieval(&dataset, &index, &modes, &|done, total| meter.at(done, total)).await?;
+    let meter = output.meter();
+    let tell = |step| meter.tell(step);
+    let course = Course::new(&tell);
+    let report = retrieval(&dataset, &index, &modes, &course.counts(Stage::Indexing)).await?;
     drop(meter);
     output.print(&report, || table(&report))?;
     Ok(Outcome::Done)

@@ -6,16 +6,18 @@ use serde_json::json;
 
 use super::Outcome;
 use super::output::Output;
-use crate::app::{App, database_file, index_dir};
+use super::reach::Reached;
+use crate::api::stats::Stats;
+use crate::app::{database_file, index_dir};
 use crate::config::Config;
 
-pub(crate) async fn stats(app: &App, output: &mut Output) -> anyhow::Result<Outcome> {
-    let library = app.library.store.counts().await?;
-    let index = app.library.index.stats().await?;
-    let database = database_file(&app.config);
-    let database_bytes = std::fs::metadata(&database).map_or(0, |file| file.len());
-    let document =
-        json!({"home": app.config.home, "library": library, "index": index, "database_bytes": database_bytes});
+pub(crate) async fn stats(config: &Config, reached: &Reached, output: &mut Output) -> anyhow::Result<Outcome> {
+    let stats = match reached {
+        Reached::Here(app) => Stats::of(app).await?,
+        Reached::There(server) => server.stats().await?,
+    };
+    let Stats { library, index, database_bytes } = &stats;
+    let document = json!({"home": config.home, "library": library, "index": index, "database_bytes": database_bytes});
     output.print(&document, || {
         let mut text = format!("{} papers, {} with an abstract\n", library.papers, library.with_abstract);
         for (source, papers) in &library.by_source {
@@ -25,8 +27,8 @@ pub(crate) async fn stats(app: &App, output: &mut Output) -> anyhow::Result<Outc
         let model = index.model.as_deref().unwrap_or("none");
         let _ = writeln!(text, "index: {} passages, {vectors}, model {model}", index.passages);
         let _ = writeln!(text, "index follows the library to revision {} of {}", index.watermark, library.revision);
-        let _ = writeln!(text, "{} MiB in {}", mebibytes(database_bytes), database.display());
-        let _ = writeln!(text, "{} MiB in {}", mebibytes(index.bytes_on_disk), index_dir(&app.config).display());
+        let _ = writeln!(text, "{} MiB in {}", mebibytes(*database_bytes), database_file(config).display());
+        let _ = writeln!(text, "{} MiB in {}", mebibytes(index.bytes_on_disk), index_dir(config).display());
         text
     })?;
     Ok(Outcome::Done)
@@ -56,6 +58,9 @@ pub(crate) fn config_show(config: &Config, output: &mut Output) -> anyhow::Resul
 /// A configuration that could not be read has ended the command before this.
 pub(crate) fn config_check(config: &Config, output: &mut Output) -> anyhow::Result<Outcome> {
     let count = config.layers.iter().count();
-    output.print(&json!({"ok": true, "settings": count}), || format!("the configuration is good: {count} settings"))?;
+    let jobs: Vec<&String> = config.jobs.keys().collect();
+    output.print(&json!({"ok": true, "settings": count, "jobs": jobs}), || {
+        format!("the configuration is good: {count} settings, {} jobs", jobs.len())
+    })?;
     Ok(Outcome::Done)
 }

@@ -5,40 +5,84 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
-use ingest::{IngestError, Page, Rejected, Source, arxiv, semantic_scholar};
+use ingest::{IngestError, Page, Rejected, Source, arxiv, crossref, semantic_scholar};
 use paper::SourceName;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::args::{SyncArgs, SyncSource};
-use super::output::{Meter, Output};
+use super::meter::Meter;
+use super::output::Output;
+use super::reach::{Reached, reach};
+use super::remote::Remote;
 use super::{Outcome, Usage, open};
-use crate::app::{App, SourceError, Sources, destroy_index};
+use crate::app::{App, SourceError, Sources, SyncError, destroy_index};
 use crate::config::{Config, Origin, SyncSpec};
-use crate::library::{self, IndexReport, SyncRequest};
-use crate::store::UpsertCounts;
+use crate::library::progress::{Course, Stage};
+use crate::library::{self, Checked, IntakeReport, LibraryError};
 
 pub(crate) async fn sync(config: Config, source: SyncSource, output: &mut Output) -> anyhow::Result<Outcome> {
     let (common, spec, parse): (SyncArgs, SyncSpec, Parse) = match source {
-        SyncSource::Arxiv { query, category, ids, common } => {
-            let spec = SyncSpec { query, category, ids, ..SyncSpec::of(SourceName::Arxiv) };
-            check_origin(
-                spec == SyncSpec::of(SourceName::Arxiv),
-                &common,
-                "--query, --category, --ids or --from-file",
-            )?;
+        SyncSource::Arxiv { query, category, ids, harvest, daily, from, until, common } => {
+            let nothing = SyncSpec::of(SourceName::Arxiv);
+            let spec = SyncSpec { query, category, ids, harvest, daily, from, until, ..nothing.clone() };
+            let choices = "--query, --category, --ids, --harvest, --daily or --from-file";
+            check_origin(spec == nothing, &common, choices)?;
             (common, spec, arxiv::parse)
         }
-        SyncSource::SemanticScholar { query, bulk, ids, common } => {
-            let spec = SyncSpec { query, bulk, ids, ..SyncSpec::of(SourceName::SemanticScholar) };
-            check_origin(spec == SyncSpec::of(SourceName::SemanticScholar), &common, "--query, --ids or --from-file")?;
+        SyncSource::SemanticScholar {
+            query,
+            bulk,
+            ids,
+            references_of,
+            citations_of,
+            recommended_for,
+            enrich,
+            diff,
+            common,
+        } => {
+            let nothing = SyncSpec::of(SourceName::SemanticScholar);
+            let spec = SyncSpec {
+                query,
+                bulk,
+                ids,
+                references_of,
+                citations_of,
+                recommended_for,
+                enrich,
+                diff,
+                ..nothing.clone()
+            };
+            let choices = "--query, --ids, --references-of, --citations-of, --recommended-for, --enrich, \
+                           --diff or --from-file";
+            check_origin(spec == nothing, &common, choices)?;
             (common, spec, semantic_scholar::parse_body)
         }
+        SyncSource::Crossref { ids, enrich, common } => {
+            let nothing = SyncSpec::of(SourceName::Crossref);
+            let spec = SyncSpec { ids, enrich, ..nothing.clone() };
+            check_origin(spec == nothing, &common, "--ids, --enrich or --from-file")?;
+            (common, spec, crossref::parse_body)
+        }
     };
+    let spec = SyncSpec { max: common.max, diff: spec.diff.map(absolute), ..spec };
+    let needs_library = spec.enrich || spec.diff.is_some();
+    if common.dry_run && needs_library {
+        return Err(
+            Usage("--enrich and --diff are about papers of the library: they have no --dry-run".to_owned()).into()
+        );
+    }
     let live = match &common.from_file {
         Some(_) => None,
+        None if needs_library => None,
         None => Some(Sources::new(Arc::new(config.clone())).source(&spec).map_err(as_usage)?),
     };
-    run(config, common, live, parse, output).await
+    run(config, common, (spec, live), parse, output).await
+}
+
+/// A folder as a server sees it, which runs in another one.
+fn absolute(place: String) -> String {
+    std::fs::canonicalize(&place).map_or(place, |folder| folder.display().to_string())
 }
 
 /// Reads a saved answer.
@@ -63,10 +107,11 @@ fn check_origin(nothing: bool, common: &SyncArgs, choices: &str) -> Result<(), U
 async fn run(
     config: Config,
     common: SyncArgs,
-    live: Option<Box<dyn Source>>,
+    (spec, live): (SyncSpec, Option<Box<dyn Source>>),
     parse: Parse,
     output: &mut Output,
 ) -> anyhow::Result<Outcome> {
+    let max = spec.most();
     let clock = crate::clock::Clock::system();
     let page = match &common.from_file {
         Some(file) => {
@@ -79,26 +124,58 @@ async fn run(
     if common.dry_run {
         let page = match (page, live) {
             (Some(page), _) => page,
-            (None, Some(source)) => first_papers(source.as_ref(), common.max, clock.now()).await?,
+            (None, Some(source)) => first_papers(source.as_ref(), max, clock.now()).await?,
             (None, None) => Page::default(),
         };
-        return dry_run(page, common.max, output);
+        return dry_run(page, max, output);
     }
-    let app = open(config).await?;
-    let began = Instant::now();
-    let meter = Meter::new("papers");
-    let progress = |done, total| meter.at(done, total);
-    let report = match (page, live) {
-        (Some(page), _) => app.library.take_file(page, common.max).await?,
-        (None, Some(source)) => {
-            app.library.sync(SyncRequest { source: source.as_ref(), max: common.max }, &progress).await?
-        }
-        (None, None) => library::SyncReport::default(),
+    let meter = output.meter();
+    let report = match reach(config).await? {
+        Reached::Here(app) => here(&app, page, &spec, &meter).await?,
+        Reached::There(server) => match page {
+            Some(page) => file_there(&server, page, spec.most(), &meter).await?,
+            None => server.sync(&spec, &meter).await?,
+        },
     };
     drop(meter);
-    tell_the_course(&report, common.max);
-    let indexed = index(&app).await?;
-    finish(report.counts, &report.rejected, began, indexed, output)
+    tell_the_course(&report, spec.most());
+    finish(&report, spec.source.as_str(), output)
+}
+
+async fn here(app: &App, page: Option<Page>, spec: &SyncSpec, meter: &Meter) -> anyhow::Result<IntakeReport> {
+    let tell = |step| meter.tell(step);
+    let course = Course::new(&tell);
+    match page {
+        Some(page) => Ok(app.library.take_in(app.library.take_file(spec.source, page, spec.most()), &course).await?),
+        None => match app.sync(spec, CancellationToken::new(), &course).await {
+            Err(SyncError::Source(fault)) => Err(as_usage(fault)),
+            taken => Ok(taken?),
+        },
+    }
+}
+
+/// What a file held goes to the server as the lines that this program prints its papers in, and comes back as it was.
+async fn file_there(server: &Remote, page: Page, max: usize, meter: &Meter) -> anyhow::Result<IntakeReport> {
+    let mut lines = Vec::new();
+    for paper in page.papers.iter().take(max) {
+        serde_json::to_writer(&mut lines, paper)?;
+        lines.push(b'\n');
+    }
+    let mut report = server.import(lines.into(), max, meter).await?;
+    report.stopped_at_max = page.papers.len() > max;
+    report.rejections.splice(..0, page.rejected);
+    report.rejected = report.rejections.len();
+    Ok(report)
+}
+
+/// How asking about the library's own papers went.
+fn told(checked: Checked, asked: &str) -> String {
+    let Checked { asked: papers, found, unknown, left } = checked;
+    let more = if left > 0 { format!("{left} papers are still to be asked about\n") } else { String::new() };
+    match papers {
+        0 => format!("nothing to ask: {asked} has been asked about every paper not long ago\n"),
+        _ => format!("{papers} asked about, {found} found, {unknown} unknown\n{more}"),
+    }
 }
 
 /// What to do with a file that is another source's.
@@ -115,7 +192,7 @@ fn remedy(fault: &IngestError) -> &'static str {
     }
 }
 
-fn tell_the_course(report: &library::SyncReport, max: usize) {
+fn tell_the_course(report: &IntakeReport, max: usize) {
     if report.resumed {
         eprintln!("went on from where an earlier sync of the same request was cut off");
     }
@@ -124,6 +201,9 @@ fn tell_the_course(report: &library::SyncReport, max: usize) {
     }
     if report.stopped_at_max {
         eprintln!("stopped at {max} papers; the source has more: to read further, give a larger --max");
+    }
+    if report.stopped {
+        eprintln!("stopped before the end, because the server was; the same sync goes on from there");
     }
 }
 
@@ -161,38 +241,44 @@ pub(crate) async fn import(
     max: Option<usize>,
     output: &mut Output,
 ) -> anyhow::Result<Outcome> {
-    let app = open(config).await?;
-    let began = Instant::now();
-    let meter = Meter::new("papers");
-    let report =
-        library::import(&app.library, file, max.unwrap_or(usize::MAX), &|done, total| meter.at(done, total)).await?;
+    library::refuse_foreign(file)?;
+    let (meter, max) = (output.meter(), max.unwrap_or(usize::MAX));
+    let report = match reach(config).await? {
+        Reached::Here(app) => {
+            let tell = |step| meter.tell(step);
+            app.library.import_file(file, max, &Course::new(&tell)).await?
+        }
+        Reached::There(server) => {
+            let unreadable = |source| LibraryError::Unreadable { path: file.to_owned(), source };
+            let lines = tokio::fs::File::open(file).await.map_err(unreadable)?;
+            server.import(lines.into(), max, &meter).await?
+        }
+    };
     drop(meter);
-    let indexed = index(&app).await?;
-    finish(report.counts, &report.rejected, began, indexed, output)
+    finish(&report, "", output)
 }
 
-async fn index(app: &App) -> anyhow::Result<IndexReport> {
-    let meter = Meter::new("indexing");
-    Ok(app.library.index_pending(&|done, total| meter.at(done, total)).await?)
-}
-
-fn finish(
-    counts: UpsertCounts,
-    rejected: &[Rejected],
-    began: Instant,
-    indexed: IndexReport,
-    output: &mut Output,
-) -> anyhow::Result<Outcome> {
-    let seconds = (began.elapsed().as_secs_f64() * 1e3).round() / 1e3;
-    let embedding_seconds = (indexed.embedding.as_secs_f64() * 1e3).round() / 1e3;
-    let UpsertCounts { added, updated, unchanged } = counts;
-    let document = json!({"added": added, "updated": updated, "unchanged": unchanged, "rejected": rejected.len(),
-        "rejections": rejected, "seconds": seconds, "embedding_seconds": embedding_seconds});
-    output.print(&document, || {
-        let told = format!("{added} added, {updated} updated, {unchanged} unchanged, {} rejected", rejected.len());
-        format!("{told} in {seconds:.1} s ({embedding_seconds:.1} s of it embedding)\n{}", reasons(rejected))
+fn finish(report: &IntakeReport, asked: &str, output: &mut Output) -> anyhow::Result<Outcome> {
+    output.print(report, || {
+        let checked = report.checked.map(|checked| told(checked, asked)).unwrap_or_default();
+        let IntakeReport { added, updated, unchanged, rejected, deleted, .. } = report;
+        let IntakeReport { seconds, embedding_seconds, embeddings, index_writes, .. } = report;
+        let deleted = if *deleted > 0 { format!(", {deleted} deleted") } else { String::new() };
+        format!(
+            "{checked}{added} added, {updated} updated, {unchanged} unchanged, {rejected} rejected{deleted} in {seconds:.1} s \
+             ({embedding_seconds:.1} s of it embedding)\n{index_writes} papers written to the index, {embeddings} \
+             passages embedded\n{}{}",
+            left_out(report),
+            reasons(&report.rejections)
+        )
     })?;
-    Ok(if rejected.is_empty() { Outcome::Done } else { Outcome::SomeRejected })
+    Ok(if report.rejections.is_empty() { Outcome::Done } else { Outcome::SomeRejected })
+}
+
+fn left_out(report: &IntakeReport) -> String {
+    let told =
+        |(field, lines): (&String, &u64)| format!("  {field} of {lines} lines could not be read and is left out\n");
+    report.left_out.iter().map(told).collect()
 }
 
 fn reasons(rejected: &[Rejected]) -> String {
@@ -223,7 +309,10 @@ pub(crate) async fn reindex(config: Config, output: &mut Output) -> anyhow::Resu
     destroy_index(&config).await?;
     let app = open(config).await?;
     let began = Instant::now();
-    let indexed = index(&app).await?;
+    let meter = output.meter();
+    let tell = |step| meter.tell(step);
+    let indexed = app.library.index_pending(&Course::new(&tell).counts(Stage::Indexing)).await?;
+    drop(meter);
     let seconds = (began.elapsed().as_secs_f64() * 1e3).round() / 1e3;
     let document =
         json!({"papers": indexed.papers, "seconds": seconds, "embedding_seconds": indexed.embedding.as_secs_f64()});

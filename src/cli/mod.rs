@@ -4,9 +4,14 @@ mod args;
 mod ask;
 mod doctor;
 mod evaluate;
+mod events;
 mod inspect;
 mod intake;
+mod jobs;
+mod meter;
 mod output;
+mod reach;
+mod remote;
 mod serve;
 
 use std::process::ExitCode;
@@ -14,6 +19,7 @@ use std::process::ExitCode;
 use args::{Arguments, Command, ConfigCommand, Eval};
 use clap::Parser;
 use output::Output;
+use reach::reach;
 
 use crate::agent::AgentError;
 use crate::app::{App, AppError, AskError};
@@ -73,7 +79,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Outcome> {
     }
     let config = crate::app::with_model_of_index(load(&flags)?);
     crate::telemetry::start(&config.settings.log).map_err(Usage)?;
-    let mut output = Output::new(arguments.json);
+    let mut output = Output::new(arguments.json, arguments.quiet);
     match arguments.command {
         Command::Config { what: ConfigCommand::Show } => inspect::config_show(&config, &mut output),
         Command::Config { what: ConfigCommand::Check } => inspect::config_check(&config, &mut output),
@@ -84,20 +90,21 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Sync { source } => intake::sync(config, source, &mut output).await,
         Command::Import { file, max } => intake::import(config, &file, max, &mut output).await,
         Command::Reindex { .. } => intake::reindex(config, &mut output).await,
+        Command::Jobs { what } => jobs::jobs(&open(config).await?, what, &mut output).await,
         Command::Serve { .. } => serve::serve(open(config).await?).await,
         Command::Search { query, mode, limit, filters } => {
             let request = ask::search_query(query, mode, limit, filters)?;
-            ask::search(&open(config).await?, request, &mut output).await
+            ask::search(&reach(config).await?, request, &mut output).await
         }
         Command::Ask { question, mode, filters } => {
             let question = ask::question(&question, mode, filters)?;
-            ask::ask(&open(config).await?, &question, &mut output).await
+            ask::ask(&reach(config).await?, &question, &mut output).await
         }
         Command::Cite { ids, format } => {
             let references = ask::references(&ids)?;
-            ask::cite(&open(config).await?, &references, format, &mut output).await
+            ask::cite(&reach(config).await?, &ids, &references, format, &mut output).await
         }
-        Command::Stats => inspect::stats(&open(config).await?, &mut output).await,
+        Command::Stats => inspect::stats(&config.clone(), &reach(config).await?, &mut output).await,
     }
 }
 

@@ -37,12 +37,16 @@ impl fmt::Display for Origin {
 
 /// Every setting by its dotted name, with its value and origin.
 #[derive(Clone)]
-pub struct Layers(BTreeMap<String, (Value, Origin)>);
+pub struct Layers {
+    settings: BTreeMap<String, (Value, Origin)>,
+    /// The tables of `[jobs]`, whose names are the operator's own.
+    jobs: BTreeMap<String, (Table, Origin)>,
+}
 
 impl fmt::Debug for Layers {
     /// The number of settings only: some of the values are secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Layers({} settings)", self.0.len())
+        write!(f, "Layers({} settings, {} jobs)", self.settings.len(), self.jobs.len())
     }
 }
 
@@ -54,7 +58,7 @@ impl Layers {
     pub fn defaults(text: &str) -> Result<Self, ConfigError> {
         let table: Table = text.parse().map_err(|fault| ConfigError::syntax("default.toml", text, &fault))?;
         let flat = flatten(&table).into_iter().map(|(name, value)| (name, (value, Origin::Default)));
-        Ok(Self(flat.collect()))
+        Ok(Self { settings: flat.collect(), jobs: BTreeMap::new() })
     }
 
     /// Lays a configuration file over what is there.
@@ -64,7 +68,11 @@ impl Layers {
     pub fn add_file(&mut self, path: &Path) -> Result<(), ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Unreadable { file: path.to_owned(), source })?;
-        let table: Table = text.parse().map_err(|fault| ConfigError::syntax(path, &text, &fault))?;
+        let mut table: Table = text.parse().map_err(|fault| ConfigError::syntax(path, &text, &fault))?;
+        let origin = Origin::File(path.to_owned());
+        for (name, job) in take_jobs(&mut table, &origin)? {
+            self.jobs.insert(name, (job, origin.clone()));
+        }
         for (name, value) in flatten(&table) {
             self.set(&name, value, Origin::File(path.to_owned()))?;
         }
@@ -95,12 +103,12 @@ impl Layers {
             };
             return Err(ConfigError::WrongType { name: name.to_owned(), expected, origin: origin.to_string() });
         }
-        self.0.insert(name.to_owned(), (value, origin));
+        self.settings.insert(name.to_owned(), (value, origin));
         Ok(())
     }
 
     fn known(&self, name: &str, origin: &Origin) -> Result<&Value, ConfigError> {
-        self.0.get(name).map(|(value, _)| value).ok_or_else(|| ConfigError::UnknownSetting {
+        self.settings.get(name).map(|(value, _)| value).ok_or_else(|| ConfigError::UnknownSetting {
             name: name.to_owned(),
             nearest: self.nearest(name),
             origin: origin.to_string(),
@@ -109,19 +117,24 @@ impl Layers {
 
     fn nearest(&self, name: &str) -> String {
         let closeness = |known: &&String| strsim::jaro_winkler(known, name);
-        let best = self.0.keys().max_by(|a, b| closeness(a).total_cmp(&closeness(b)));
+        let best = self.settings.keys().max_by(|a, b| closeness(a).total_cmp(&closeness(b)));
         best.cloned().unwrap_or_default()
     }
 
     /// Where a setting's value is from; none for a name that does not exist.
     #[must_use]
     pub fn origin(&self, name: &str) -> Option<&Origin> {
-        self.0.get(name).map(|(_, origin)| origin)
+        self.settings.get(name).map(|(_, origin)| origin)
     }
 
     /// Name, value and origin of every setting, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value, &Origin)> {
-        self.0.iter().map(|(name, (value, origin))| (name.as_str(), value, origin))
+        self.settings.iter().map(|(name, (value, origin))| (name.as_str(), value, origin))
+    }
+
+    /// Name, table and origin of every job, by name.
+    pub fn jobs(&self) -> impl Iterator<Item = (&str, &Table, &Origin)> {
+        self.jobs.iter().map(|(name, (job, origin))| (name.as_str(), job, origin))
     }
 
     /// The nested table that the typed configuration is read from.
@@ -133,6 +146,21 @@ impl Layers {
         }
         root
     }
+}
+
+/// Takes `[jobs]` out of a file: everything in it must be the table of a job.
+fn take_jobs(table: &mut Table, origin: &Origin) -> Result<Vec<(String, Table)>, ConfigError> {
+    let wrong = |name: String| {
+        let expected = "a table with the fields of a job, as in [jobs.daily]";
+        ConfigError::WrongType { name, expected, origin: origin.to_string() }
+    };
+    let Some(jobs) = table.remove("jobs") else { return Ok(Vec::new()) };
+    let Value::Table(jobs) = jobs else { return Err(wrong("jobs".to_owned())) };
+    let job = |(name, job)| match job {
+        Value::Table(job) => Ok((name, job)),
+        _ => Err(wrong(format!("jobs.{name}"))),
+    };
+    jobs.into_iter().map(job).collect()
 }
 
 fn insert(table: &mut Table, name: &str, value: Value) {

@@ -1,16 +1,21 @@
 //! What the operator decides: defaults, `lectern.toml`, the environment and flags, in that order.
 
 pub mod env;
+mod jobs;
 pub mod layers;
+mod schedule;
 mod sections;
 mod sync_spec;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use env::Environment;
+pub use jobs::{JobSpec, check_name};
 pub use layers::{Layers, Origin};
+pub use schedule::Schedule;
 use secrecy::SecretString;
 pub use sections::*;
 pub use sync_spec::SyncSpec;
@@ -55,6 +60,16 @@ pub enum ConfigError {
         /// What it takes.
         expected: &'static str,
     },
+    /// A job that cannot be run as it is written.
+    #[error("job `{name}` ({origin}): {reason}")]
+    BadJob {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+        /// Where it was written.
+        origin: String,
+    },
     /// Not TOML, or not of the settings' shape. The text itself is not told: it may hold a key.
     #[error("{} cannot be used{}: {reason}", file.display(), line.map(|line| format!(", line {line}")).unwrap_or_default())]
     Syntax {
@@ -85,6 +100,8 @@ pub struct Config {
     pub home: PathBuf,
     /// Every section, typed.
     pub settings: Settings,
+    /// The jobs of the file, by name.
+    pub jobs: BTreeMap<String, JobSpec>,
     /// Every value with its origin, for `config show`.
     pub layers: Layers,
 }
@@ -129,7 +146,11 @@ impl Config {
         let settings: Settings =
             table.try_into().map_err(|fault| ConfigError::syntax("the settings together", "", &fault))?;
         settings.check()?;
-        Ok(Self { home, settings, layers })
+        let job = |(name, table, origin): (&str, _, &Origin)| {
+            Ok((name.to_owned(), JobSpec::from_table(name, table, &origin.to_string())?))
+        };
+        let jobs = layers.jobs().map(job).collect::<Result<_, ConfigError>>()?;
+        Ok(Self { home, settings, jobs, layers })
     }
 
     /// The same with the model that the index in `dir` was made with, unless the operator has named one.
@@ -145,7 +166,7 @@ impl Config {
         self
     }
 
-    /// `(setting, value, origin)` of every setting; a secret is shown as set or not, never itself.
+    /// `(setting, value, origin)` of every setting and of every field of a job; a secret is shown as set or not, never itself.
     #[must_use]
     pub fn shown(&self) -> Vec<(String, serde_json::Value, String)> {
         let show = |(name, value, origin): (&str, &toml::Value, &Origin)| {
@@ -157,7 +178,11 @@ impl Config {
             };
             (name.to_owned(), shown, origin.to_string())
         };
-        self.layers.iter().map(show).collect()
+        let jobs = self.jobs.iter().zip(self.layers.jobs()).flat_map(|((name, job), (.., origin))| {
+            let fields = job.fields().unwrap_or_default();
+            fields.into_iter().map(move |(field, value)| (format!("jobs.{name}.{field}"), value, origin.to_string()))
+        });
+        self.layers.iter().map(show).chain(jobs).collect()
     }
 
     /// Where the models and the ONNX Runtime are.

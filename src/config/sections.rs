@@ -11,6 +11,7 @@ use super::ConfigError;
 pub struct Settings {
     pub server: Server,
     pub sources: Sources,
+    pub scheduler: Scheduler,
     pub llm: Llm,
     pub embedding: Embedding,
     pub index: Index,
@@ -25,6 +26,7 @@ pub struct Settings {
 pub struct Server {
     pub addr: String,
     pub max_body_bytes: usize,
+    pub max_import_bytes: u64,
     pub request_timeout_s: u64,
     pub max_in_flight: usize,
     pub drain_timeout_s: u64,
@@ -38,8 +40,19 @@ pub struct Sources {
     pub timeout_s: u64,
     pub max_retries: usize,
     pub max_wait_s: u64,
+    pub breaker_failures: u32,
+    pub breaker_pause_s: u64,
     pub arxiv: Arxiv,
     pub semantic_scholar: SemanticScholar,
+    pub crossref: Crossref,
+}
+
+/// `[scheduler]`
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct Scheduler {
+    pub max_failures: u32,
+    pub retry_pause_s: u64,
 }
 
 /// `[sources.arxiv]`
@@ -48,6 +61,7 @@ pub struct Sources {
 pub struct Arxiv {
     pub base_url: String,
     pub oai_url: String,
+    pub feed_url: String,
 }
 
 /// `[sources.semantic_scholar]`
@@ -56,6 +70,16 @@ pub struct Arxiv {
 pub struct SemanticScholar {
     pub base_url: String,
     pub api_key: SecretString,
+    pub recheck_days: u32,
+}
+
+/// `[sources.crossref]`
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct Crossref {
+    pub base_url: String,
+    pub enabled: bool,
+    pub recheck_days: u32,
 }
 
 /// `[llm]`
@@ -177,7 +201,9 @@ impl Settings {
         let addresses = [
             ("sources.arxiv.base_url", &self.sources.arxiv.base_url),
             ("sources.arxiv.oai_url", &self.sources.arxiv.oai_url),
+            ("sources.arxiv.feed_url", &self.sources.arxiv.feed_url),
             ("sources.semantic_scholar.base_url", &self.sources.semantic_scholar.base_url),
+            ("sources.crossref.base_url", &self.sources.crossref.base_url),
             ("llm.deepseek.base_url", &self.llm.deepseek.base_url),
             ("llm.openai.base_url", &self.llm.openai.base_url),
             ("qdrant.url", &self.qdrant.url),
@@ -196,7 +222,11 @@ impl Settings {
         require(self.store.is_usable(), "store.url", &self.store.url, expected)?;
         let counts = [
             ("server.max_body_bytes", self.server.max_body_bytes),
+            ("server.max_import_bytes", usize::from(self.server.max_import_bytes > 0)),
             ("server.max_in_flight", self.server.max_in_flight),
+            ("sources.breaker_failures", self.sources.breaker_failures as usize),
+            ("scheduler.max_failures", self.scheduler.max_failures as usize),
+            ("sources.breaker_pause_s", usize::try_from(self.sources.breaker_pause_s).unwrap_or(usize::MAX)),
             ("llm.max_output_tokens", self.llm.max_output_tokens as usize),
         ];
         counts.into_iter().try_for_each(|(name, n)| require(n > 0, name, &n.to_string(), "more than 0"))

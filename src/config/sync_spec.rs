@@ -82,6 +82,14 @@ impl SyncSpec {
         }
     }
 
+    /// The most papers to take in: of a search the first thousand, where nothing else is said.
+    #[must_use]
+    pub fn most(&self) -> usize {
+        const OF_A_SEARCH: usize = 1_000;
+        let is_whole = self.enrich || self.diff.is_some() || self.harvest.is_some();
+        self.max.unwrap_or(if is_whole { usize::MAX } else { OF_A_SEARCH })
+    }
+
     /// The fields that are set, with the sources that take them.
     fn given(&self) -> Vec<(&'static str, &'static [SourceName])> {
         use SourceName::{Arxiv, Crossref, SemanticScholar};

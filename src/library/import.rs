@@ -1,5 +1,6 @@
 //! A file of the user's own -> store and index: JSON lines, plain or gzip.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
@@ -24,6 +25,8 @@ pub struct ImportReport {
     pub counts: UpsertCounts,
     /// The lines that could not be taken in, each with the reason.
     pub rejected: Vec<Rejected>,
+    /// The fields that could not be read, with in how many lines; their papers were taken in without them.
+    pub left_out: BTreeMap<String, u64>,
 }
 
 /// Reads a file into the library's store, in batches. A line is known by its id with its title, since every
@@ -59,13 +62,14 @@ pub async fn import(
         progress(read, 0);
         if ended {
             library.wake_indexer();
+            report.left_out.clone_from(lines.left_out());
             return Ok(report);
         }
     }
 }
 
 /// The file, unpacked when it is gzip.
-fn open(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
+pub(super) fn open(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
     let mut file = BufReader::new(File::open(path)?);
     let gzip = file.fill_buf()?.starts_with(&[0x1f, 0x8b]);
     Ok(if gzip { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(file) })

@@ -2,20 +2,31 @@
 
 use std::time::Duration;
 
-use index::IndexedPaper;
+use index::{IndexedPaper, Prepared, WriteReport};
 
 use super::{Library, LibraryError};
+use crate::store::Change;
 
-/// Papers written to the index at once. One batch is what a crash repeats.
-const BATCH: usize = 256;
+/// Papers after which it is worth making the index as fast to search as it gets.
+const WORTH_OPTIMIZING: usize = 256;
 
 /// What bringing the index up to date did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct IndexReport {
     /// Papers written or cleared.
     pub papers: usize,
+    /// Passages embedded.
+    pub embedded: usize,
     /// The time that embedding took.
     pub embedding: Duration,
+}
+
+impl std::ops::AddAssign<WriteReport> for IndexReport {
+    fn add_assign(&mut self, written: WriteReport) {
+        self.papers += written.papers;
+        self.embedded += written.embedded;
+        self.embedding += written.embedding;
+    }
 }
 
 /// Told after each step: how much is done, of how much.
@@ -32,22 +43,47 @@ impl Library {
         let mut report = IndexReport::default();
         self.align_index().await?;
         let began = self.index.watermark();
+        let mut read = began;
+        // While one batch is committed, on one thread, the next is embedded, on all of them.
+        let mut prepared: Option<(Prepared, u64)> = None;
         loop {
-            let watermark = self.index.watermark();
-            let changes = self.store.changes_since(watermark, BATCH).await?;
-            let Some(reached) = changes.last().map(|change| change.revision) else { break };
-            let batch =
-                changes.into_iter().map(|c| IndexedPaper { id: c.id, revision: c.revision, paper: c.paper }).collect();
-            let written = self.index.write(batch, reached).await?;
-            report.papers += written.papers;
-            report.embedding += written.embedding;
-            let newest = self.store.revision().await?;
-            progress(reached.saturating_sub(began), newest.saturating_sub(began));
+            let changes = self.store.changes_since(read, self.index.batch()).await?;
+            let reached = changes.last().map(|change| change.revision);
+            let (next, committed) = tokio::try_join!(self.prepare(changes), self.commit(prepared))?;
+            if let Some((written, revision)) = committed {
+                report += written;
+                let newest = self.store.revision().await?;
+                progress(revision.saturating_sub(began), newest.saturating_sub(began));
+            }
+            match (reached, next) {
+                (Some(reached), Some(next)) => (prepared, read) = (Some((next, reached)), reached),
+                _ if committed.is_some() => prepared = None,
+                _ => break,
+            }
         }
-        if report.papers > BATCH {
+        if report.papers > WORTH_OPTIMIZING {
             self.index.optimize().await?;
         }
+        self.count_indexed(report);
         Ok(report)
+    }
+
+    async fn prepare(&self, changes: Vec<Change>) -> Result<Option<Prepared>, LibraryError> {
+        if changes.is_empty() {
+            return Ok(None);
+        }
+        let indexed = |change: Change| IndexedPaper {
+            id: change.id,
+            revision: change.revision,
+            paper: change.paper,
+            same_text: false,
+        };
+        Ok(Some(self.index.prepare(changes.into_iter().map(indexed).collect()).await?))
+    }
+
+    async fn commit(&self, prepared: Option<(Prepared, u64)>) -> Result<Option<(WriteReport, u64)>, LibraryError> {
+        let Some((prepared, reached)) = prepared else { return Ok(None) };
+        Ok(Some((self.index.commit(prepared, reached).await?, reached)))
     }
 
     /// Sees to it that the index follows this store. To be called before the store is written: its revision may

@@ -1,18 +1,27 @@
 //! The library: the store, the index that follows it, and how papers get in.
 
+mod enrich;
 mod import;
 mod indexer;
+mod intake;
+mod known_only;
+pub mod progress;
+mod sniff;
 mod sync;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use enrich::{Checked, EnrichRequest};
 pub use import::{ImportReport, import};
 use index::{HybridIndex, IndexError, Mode, SearchHit, SearchQuery};
 pub use indexer::{IndexReport, Progress};
 use ingest::IngestError;
+pub use intake::IntakeReport;
+pub use known_only::KnownOnly;
 use paper::{Paper, PaperId};
+pub use sniff::refuse_foreign;
 pub use sync::{SyncReport, SyncRequest};
 
 use crate::clock::Clock;
@@ -30,6 +39,12 @@ pub enum LibraryError {
     /// A source failed.
     #[error(transparent)]
     Ingest(#[from] IngestError),
+    /// What was asked for cannot be asked.
+    #[error("{why}")]
+    Request {
+        /// Why.
+        why: String,
+    },
     /// A file of the user's cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Unreadable {
@@ -37,6 +52,20 @@ pub enum LibraryError {
         path: std::path::PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// A file is of another kind than the one that was to be read.
+    #[error("{} is {what}", path.display())]
+    Foreign {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What it is, and what to do.
+        what: &'static str,
+    },
+    /// The same request is being synced already.
+    #[error("`{request}` is being synced already; wait until that sync has ended, then ask again if need be")]
+    UnderWay {
+        /// The request, as its source writes it.
+        request: String,
     },
 }
 
@@ -52,6 +81,10 @@ pub struct Library {
     changed: Arc<tokio::sync::Notify>,
     /// One indexer at a time: the watermark is read, the batch written, and the watermark moved.
     indexing: Arc<tokio::sync::Mutex<()>>,
+    /// What indexing has done so far.
+    indexed: intake::Indexed,
+    /// The requests that are being synced.
+    syncing: sync::Syncing,
 }
 
 /// A hit with its paper.
@@ -82,7 +115,15 @@ impl Library {
     /// A library of a store and its index.
     #[must_use]
     pub fn new(store: Store, index: HybridIndex, clock: Clock) -> Self {
-        Self { store, index: Arc::new(index), clock, changed: Arc::default(), indexing: Arc::default() }
+        Self {
+            store,
+            index: Arc::new(index),
+            clock,
+            changed: Arc::default(),
+            indexing: Arc::default(),
+            indexed: Arc::default(),
+            syncing: Arc::default(),
+        }
     }
 
     /// Searches, and joins each hit with its paper.

@@ -1,10 +1,15 @@
 //! Source -> store: page by page, the cursor after the papers.
 
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
 use ingest::{Page, Rejected, Source};
 use paper::SourceName;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
-use super::{Library, LibraryError, Progress};
+use super::progress::{Course, Stage};
+use super::{Checked, Library, LibraryError};
 use crate::store::UpsertCounts;
 
 /// What a sync did.
@@ -23,6 +28,12 @@ pub struct SyncReport {
     pub began_anew: Option<String>,
     /// Whether it ended at the most papers to take in, and the source has more.
     pub stopped_at_max: bool,
+    /// Whether it was asked to stop before its end; the next sync of the request goes on there.
+    pub stopped: bool,
+    /// How asking about the library's own papers went, when that was what was to be done.
+    pub checked: Option<Checked>,
+    /// The fields of a file that could not be read, with in how many of its records; the rest of them was taken in.
+    pub left_out: BTreeMap<String, u64>,
 }
 
 /// What to sync.
@@ -31,6 +42,25 @@ pub struct SyncRequest<'s> {
     pub source: &'s dyn Source,
     /// The most papers to take in: those that the source has first.
     pub max: usize,
+    /// Cancelled, it ends the sync after the page under way, with its place kept.
+    pub stop: CancellationToken,
+}
+
+impl<'s> SyncRequest<'s> {
+    /// A sync that nothing but its end stops.
+    #[must_use]
+    pub fn new(source: &'s dyn Source, max: usize) -> Self {
+        Self { source, max, stop: CancellationToken::new() }
+    }
+}
+
+/// A sync that is under way, and how far.
+struct Walk<'l, 's> {
+    library: &'l Library,
+    request: SyncRequest<'s>,
+    key: String,
+    taken: usize,
+    report: &'l mut SyncReport,
 }
 
 impl Library {
@@ -38,84 +68,62 @@ impl Library {
     /// was reached, so that an interrupted sync goes on where it stopped. A finished one, be it at the end or at
     /// `max`, begins anew the next time: sources give the newest first, so that is where new papers are.
     ///
-    /// # Errors
-    /// When the source fails for good or the store does; what was stored before stays, and the place too.
-    pub async fn sync(&self, request: SyncRequest<'_>, progress: Progress<'_>) -> Result<SyncReport, LibraryError> {
-        let key = request.source.key();
-        let mut report = SyncReport::default();
-        let mut page = self.first_page(request.source, &key, &mut report).await?;
-        let mut taken = 0;
-        loop {
-            let room = request.max - taken;
-            let cut = page.papers.len() > room;
-            page.papers.truncate(room);
-            taken += page.papers.len();
-            let (next, later, total) = (page.next.take(), page.later.take(), page.total.unwrap_or_default());
-            self.take_page(page, &mut report).await?;
-            progress(taken as u64, total.min(request.max as u64));
-            report.stopped_at_max = cut || (next.is_some() && taken >= request.max);
-            let begins_anew = report.stopped_at_max && request.source.newest_first();
-            match next {
-                Some(place) if !cut && !begins_anew => {
-                    self.store.save_cursor(&key, &place.to_string(), self.clock.now()).await?;
-                    if report.stopped_at_max {
-                        return Ok(report);
-                    }
-                    page = request.source.page(Some(&place), self.clock.now()).await?;
-                }
-                // The page that was cut short is where it goes on.
-                _ if cut && !request.source.newest_first() => return Ok(report),
-                _ => {
-                    self.store.clear_cursor(&key).await?;
-                    if let Some(later) = later.filter(|_| !report.stopped_at_max) {
-                        self.store.save_cursor(&later_key(&key), &later.to_string(), self.clock.now()).await?;
-                    }
-                    return Ok(report);
-                }
-            }
-        }
-    }
-
-    /// The page at the stored place, else at the one that the last finished sync left, else the first. A place that
-    /// the source refuses is given up, or it would block the sync for good: Semantic Scholar's tokens expire.
-    async fn first_page(&self, source: &dyn Source, key: &str, report: &mut SyncReport) -> Result<Page, LibraryError> {
-        for (kept, resumed) in [(key.to_owned(), true), (later_key(key), false)] {
-            let Some(place) = self.store.cursor(&kept).await?.and_then(|place| place.parse().ok()) else { continue };
-            match source.page(Some(&place), self.clock.now()).await {
-                Err(refused) if refused.may_be_of_the_cursor() => {
-                    self.store.clear_cursor(&kept).await?;
-                    report.began_anew = Some(refused.to_string());
-                }
-                page => {
-                    report.resumed = resumed;
-                    return Ok(page?);
-                }
-            }
-        }
-        Ok(source.page(None, self.clock.now()).await?)
-    }
-
-    /// Takes in what a file holds.
+    /// The next page is asked for when the place is kept and no sooner: so a process that is killed repeats one page
+    /// at most. What takes long goes on meanwhile all the same: the source's interval runs from the request before,
+    /// and the index is written beside.
     ///
     /// # Errors
-    /// When the store fails.
-    pub async fn take_file(&self, page: Page, max: usize) -> Result<SyncReport, LibraryError> {
-        let mut page = page;
-        let mut report = SyncReport { stopped_at_max: page.papers.len() > max, ..SyncReport::default() };
-        page.papers.truncate(max);
-        self.take_page(page, &mut report).await?;
+    /// [`LibraryError::UnderWay`] when a sync of the same request is; else when the source fails for good or the store
+    /// does; what was stored before stays, and the place too.
+    pub async fn sync(&self, request: SyncRequest<'_>, course: &Course<'_>) -> Result<SyncReport, LibraryError> {
+        let mut report = SyncReport::default();
+        self.sync_into(request, &mut report, course).await?;
         Ok(report)
     }
 
-    async fn take_page(&self, page: Page, report: &mut SyncReport) -> Result<(), LibraryError> {
+    /// The same, told in `report`, which says also of a sync that fails what it did before.
+    ///
+    /// # Errors
+    /// As [`Library::sync`].
+    pub async fn sync_into(
+        &self,
+        request: SyncRequest<'_>,
+        report: &mut SyncReport,
+        course: &Course<'_>,
+    ) -> Result<(), LibraryError> {
+        let key = request.source.key();
+        let _alone = self.alone(&key)?;
+        let mut walk = Walk { library: self, request, key, taken: 0, report };
+        course.at(Stage::Reading, 0, None);
+        course.at(Stage::Storing, 0, None);
+        let mut page = walk.first_page().await?;
+        while let Some(next) = walk.take(page, course).await? {
+            page = next;
+        }
+        Ok(())
+    }
+
+    /// The right to be the only one that syncs a request.
+    pub(super) fn alone(&self, key: &str) -> Result<UnderWay, LibraryError> {
+        UnderWay::begin(&self.syncing, key)
+    }
+
+    /// Takes in what a file of a source's answers holds.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn take_file(&self, source: SourceName, page: Page, max: usize) -> Result<SyncReport, LibraryError> {
+        let mut page = page;
+        let mut report = SyncReport { stopped_at_max: page.papers.len() > max, ..SyncReport::default() };
+        page.papers.truncate(max);
+        self.take_page(source, page, &mut report).await?;
+        Ok(report)
+    }
+
+    async fn take_page(&self, source: SourceName, page: Page, report: &mut SyncReport) -> Result<(), LibraryError> {
         report.counts += self.store.upsert(&page.papers).await?;
-        // Whose record it is can be told from the identifier: arXiv deletes under its own.
-        let (arxiv, others): (Vec<String>, Vec<String>) =
-            page.deleted.into_iter().partition(|key| key.starts_with("arxiv:"));
-        for (source, keys) in [(SourceName::Arxiv, arxiv), (SourceName::SemanticScholar, others)] {
-            if !keys.is_empty() {
-                report.deleted += self.store.take_back(source, &keys, self.clock.now()).await?;
-            }
+        if !page.deleted.is_empty() {
+            report.deleted += self.store.take_back(source, &page.deleted, self.clock.now()).await?;
         }
         report.rejected.extend(page.rejected);
         self.wake_indexer();
@@ -123,7 +131,105 @@ impl Library {
     }
 }
 
+impl Walk<'_, '_> {
+    /// Stores a page and its place, and gives the next page when there is one to read.
+    async fn take(&mut self, mut page: Page, course: &Course<'_>) -> Result<Option<Page>, LibraryError> {
+        let most = self.request.max;
+        let total = page.total.map(|total| total.min(most as u64));
+        let cut = page.papers.len() > most - self.taken;
+        page.papers.truncate(most - self.taken);
+        self.taken += page.papers.len();
+        let (next, later) = (page.next.take(), page.later.take());
+        course.at(Stage::Reading, self.taken as u64, total);
+        self.library.take_page(self.request.source.name(), page, self.report).await?;
+        course.at(Stage::Storing, self.taken as u64, total);
+        self.report.stopped_at_max = cut || (next.is_some() && self.taken >= most);
+        let (store, now) = (&self.library.store, self.library.clock.now());
+        let begins_anew = self.report.stopped_at_max && self.request.source.newest_first();
+        match next {
+            Some(place) if !cut && !begins_anew => {
+                store.save_cursor(&self.key, &place.to_string(), now).await?;
+                self.report.stopped = !self.report.stopped_at_max && self.request.stop.is_cancelled();
+                if self.report.stopped_at_max || self.report.stopped {
+                    return Ok(None);
+                }
+                Ok(Some(self.request.source.page(Some(&place), now).await?))
+            }
+            // The page that was cut short is where it goes on.
+            _ if cut && !self.request.source.newest_first() => Ok(None),
+            _ => {
+                store.clear_cursor(&self.key).await?;
+                if let Some(later) = later.filter(|_| !self.report.stopped_at_max) {
+                    store.save_cursor(&later_key(&self.key), &later.to_string(), now).await?;
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// The page at the stored place, else at the one that the last finished sync left, else the first. A place that
+    /// the source refuses is given up, or it would block the sync for good: Semantic Scholar's tokens expire. That is
+    /// done when another page has come: what refuses everything for a while must not cost the place.
+    async fn first_page(&mut self) -> Result<Page, LibraryError> {
+        let Self { library, request, key, report, .. } = self;
+        let mut refused_places = Vec::new();
+        let mut found = None;
+        for (kept, resumed) in [(key.clone(), true), (later_key(key), false)] {
+            let Some(place) = library.store.cursor(&kept).await?.and_then(|place| place.parse().ok()) else { continue };
+            match request.source.page(Some(&place), library.clock.now()).await {
+                Err(refused) if refused.may_be_of_the_cursor() => {
+                    report.began_anew = Some(refused.to_string());
+                    refused_places.push(kept);
+                }
+                page => {
+                    report.resumed = resumed;
+                    found = Some(page?);
+                    break;
+                }
+            }
+        }
+        let page = match found {
+            Some(page) => page,
+            None => request.source.page(None, library.clock.now()).await?,
+        };
+        for place in refused_places {
+            library.store.clear_cursor(&place).await?;
+        }
+        Ok(page)
+    }
+}
+
 /// Under which the place is kept where the next sync of a finished request begins.
 fn later_key(key: &str) -> String {
     format!("{key}#later")
 }
+
+/// The requests that are being synced in this process.
+pub(super) type Syncing = Arc<Mutex<HashSet<String>>>;
+
+/// The right to sync one request, as long as it lives: two at once would read the same pages and move each other's
+/// place.
+pub(super) struct UnderWay {
+    key: String,
+    all: Syncing,
+}
+
+impl UnderWay {
+    fn begin(all: &Syncing, key: &str) -> Result<Self, LibraryError> {
+        let is_new = all.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned());
+        if is_new {
+            return Ok(Self { key: key.to_owned(), all: Arc::clone(all) });
+        }
+        Err(LibraryError::UnderWay { request: key.to_owned() })
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}
+
+#[cfg(test)]
+#[path = "sync_tests.rs"]
+mod tests;

@@ -23,6 +23,7 @@ impl Store {
         }
         tracing::info!(papers = left, "carrying the library over to a newer form");
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        bring_back(&mut transaction).await?;
         sqlx::query("INSERT INTO papers (id, revision, merged_into) SELECT id, revision, merged_into FROM old_papers")
             .execute(&mut *transaction)
             .await?;
@@ -36,6 +37,24 @@ impl Store {
         transaction.commit().await?;
         Ok(())
     }
+}
+
+/// Papers that an older version took for part of themselves are papers again. They get new revisions: the index has
+/// dropped them.
+async fn bring_back(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let lost: Vec<String> = sqlx::query_scalar("SELECT id FROM old_papers WHERE merged_into = id ORDER BY revision")
+        .fetch_all(&mut *connection)
+        .await?;
+    for id in lost {
+        sqlx::query(
+            "UPDATE old_papers SET merged_into = NULL, revision = (SELECT MAX(revision) FROM old_papers) + 1 \
+             WHERE id = ?",
+        )
+        .bind(id)
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
 }
 
 /// The papers after a revision, which is the nearest to the order of their arrival that is kept; the last of them.
@@ -101,3 +120,7 @@ async fn tell_apart(connection: &mut SqliteConnection, entries: &mut [Entry]) ->
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "carry_over_tests.rs"]
+mod tests;

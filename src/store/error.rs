@@ -8,6 +8,12 @@ pub enum StoreError {
     /// No room on the disk; nothing of the failed write is kept.
     #[error("the disk is full: make room and run the same command again; nothing stored so far is lost")]
     Full,
+    /// Another program holds the database for longer than is waited.
+    #[error(
+        "the library database is locked by another program (a backup, an SQL shell); let that finish and run the same \
+         command again; nothing stored so far is lost"
+    )]
+    Busy,
     /// The file is damaged or is no database.
     #[error("{} is not a usable library database ({reason}); restore it from a backup, or move it away and sync again", file.display())]
     Corrupt {
@@ -54,6 +60,8 @@ fn several(key: &str, papers: &[(PaperId, String)]) -> String {
 }
 
 /// SQLite's primary result codes, <https://www.sqlite.org/rescode.html>.
+const SQLITE_BUSY: u32 = 5;
+const SQLITE_LOCKED: u32 = 6;
 const SQLITE_CORRUPT: u32 = 11;
 const SQLITE_FULL: u32 = 13;
 const SQLITE_NOTADB: u32 = 26;
@@ -64,6 +72,7 @@ impl StoreError {
         let file = file.to_owned();
         match primary_code(&source) {
             Some(SQLITE_FULL) => Self::Full,
+            Some(SQLITE_BUSY | SQLITE_LOCKED) => Self::Busy,
             Some(SQLITE_CORRUPT | SQLITE_NOTADB) => Self::Corrupt { file, reason },
             _ => Self::Unavailable { file, reason },
         }
@@ -72,7 +81,11 @@ impl StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(source: sqlx::Error) -> Self {
-        if primary_code(&source) == Some(SQLITE_FULL) { Self::Full } else { Self::Database(source) }
+        match primary_code(&source) {
+            Some(SQLITE_FULL) => Self::Full,
+            Some(SQLITE_BUSY | SQLITE_LOCKED) => Self::Busy,
+            _ => Self::Database(source),
+        }
     }
 }
 

@@ -5,9 +5,13 @@
 
 mod answers;
 mod carry_over;
+mod checks;
 mod cursors;
+mod dead_letters;
 mod entry;
 mod error;
+mod job_runs;
+mod jobs;
 #[cfg(test)]
 mod owners_tests;
 mod papers;
@@ -23,7 +27,11 @@ mod write;
 use std::path::Path;
 use std::time::Duration;
 
+pub use checks::DueRequest;
+pub use dead_letters::DeadLetter;
 pub use error::StoreError;
+pub use job_runs::{JobRun, RunStatus, Trigger};
+pub use jobs::{JobState, Letter};
 pub use papers::{Change, StoreCounts};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};

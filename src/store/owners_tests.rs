@@ -48,6 +48,23 @@ fn expected(papers: &[&[&str]]) -> BTreeSet<BTreeSet<String>> {
 }
 
 #[tokio::test]
+async fn a_paper_that_is_found_by_several_identifiers_at_once_is_one_owner() {
+    let (_folder, store) = store().await;
+    let cited = |count: u64, seen: i64| {
+        let mut paper = scholar(1, "Attention");
+        paper.ids.semantic_scholar = Some("204e3073870fae3d05bcbc2f6a8e263d9b72e776".parse().unwrap());
+        paper.ids.arxiv = Some("1706.03762".parse().unwrap());
+        paper.citation_count = Some(count);
+        paper.sources[0].seen = at(seen);
+        paper
+    };
+    assert_eq!(store.upsert(&[cited(5, 1)]).await.unwrap(), counts(1, 0, 0));
+    assert_eq!(store.upsert(&[cited(6, 2)]).await.unwrap(), counts(0, 1, 0));
+    let found = store.paper(&reference("CorpusId:1")).await.unwrap().unwrap();
+    assert_eq!((found.citation_count, store.counts().await.unwrap().papers), (Some(6), 1));
+}
+
+#[tokio::test]
 async fn files_that_number_their_lines_alike_keep_all_their_lines() {
     let (_folder, store) = store().await;
     let (one, other) = ([line("1", "Cats"), line("2", "Dogs")], [line("1", "Stars"), line("2", "Planets")]);
@@ -261,33 +278,4 @@ proptest! {
             Ok(())
         })?;
     }
-}
-
-#[tokio::test]
-async fn an_older_library_keeps_its_papers_and_their_identifiers() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("library.db");
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file).create_if_missing(true);
-    let old = sqlx::SqlitePool::connect_with(options).await.unwrap();
-    let mut migrations = sqlx::migrate!("src/store/migrations");
-    migrations.migrations.to_mut().truncate(1);
-    migrations.run(&old).await.unwrap();
-    let (id, cats) = (paper::PaperId::derive("local:1"), line("1", "Cats"));
-    let stored = serde_json::to_string(&Paper { id: Some(id), ..cats.clone() }).unwrap();
-    for (statement, values) in [
-        ("INSERT INTO papers (id, revision, paper) VALUES (?, 1, ?)", [id.to_string(), stored]),
-        ("INSERT INTO identities (paper_id, identity_key) VALUES (?, ?)", [id.to_string(), "local:1".to_owned()]),
-        (
-            "INSERT INTO records (source, record_key, paper_id, record) VALUES ('import', 'local:1', ?, ?)",
-            [id.to_string(), serde_json::to_string(&cats).unwrap()],
-        ),
-    ] {
-        sqlx::query(statement).bind(&values[0]).bind(&values[1]).execute(&old).await.unwrap();
-    }
-    old.close().await;
-    let store = Store::open(&file).await.unwrap();
-    assert_eq!(store.paper(&reference("local:1")).await.unwrap().unwrap().id, Some(id));
-    assert_eq!(store.upsert(&[cats]).await.unwrap(), counts(0, 0, 1));
-    assert_eq!(store.upsert(&[line("1", "Stars")]).await.unwrap(), counts(1, 0, 0));
-    assert_eq!(store.records(id).await.unwrap().len(), 1);
 }

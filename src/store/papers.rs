@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use paper::{Paper, PaperId, PaperRef, Sighting, SourceName, merge};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
@@ -21,7 +21,7 @@ pub struct Change {
 }
 
 /// How much there is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreCounts {
     /// Papers.
     pub papers: u64,
@@ -176,7 +176,7 @@ impl Store {
 }
 
 /// Of `paper_id, source, seen, record`.
-fn read_record(row: &SqliteRow) -> Result<Paper, StoreError> {
+pub(super) fn read_record(row: &SqliteRow) -> Result<Paper, StoreError> {
     let sighting = Sighting { name: read_name(row.get(1))?, seen: read_seen(row.get(2)) };
     Ok(Paper { sources: vec![sighting], ..read_paper(row.get(3))? })
 }

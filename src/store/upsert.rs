@@ -311,3 +311,7 @@ fn timeless(mut paper: Paper) -> Paper {
     }
     paper
 }
+
+#[cfg(test)]
+#[path = "upsert_tests.rs"]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use paper::PaperId;
+use paper::{Paper, PaperId, identity_keys};
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::StoreError;
@@ -16,14 +16,15 @@ pub(super) struct PaperRow {
     pub merged_into: Option<PaperId>,
 }
 
-/// Rows of one statement: nine columns each stay below what SQLite binds.
+/// Rows of one statement: ten columns each stay below what SQLite binds.
 const ROWS: usize = 2_000;
 
 /// Writes records and, for `papers`, of which paper they now are.
 pub(super) async fn records(connection: &mut SqliteConnection, entries: &[&Entry]) -> Result<(), StoreError> {
     for chunk in entries.chunks(ROWS) {
         let mut query = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO records (no, source, record_key, paper_id, first_id, digest, seen, has_abstract, former) ",
+            "INSERT INTO records (no, source, record_key, paper_id, first_id, digest, seen, has_abstract, id_kinds, \
+             former) ",
         );
         query.push_values(chunk, |mut row, entry| {
             row.push_bind(entry.no)
@@ -34,16 +35,22 @@ pub(super) async fn records(connection: &mut SqliteConnection, entries: &[&Entry
                 .push_bind(entry.digest)
                 .push_bind(entry.seen())
                 .push_bind(i64::from(entry.record.abstract_text.is_some()))
+                .push_bind(id_kinds(&entry.record))
                 .push_bind(former(&entry.former));
         });
         query.push(
             " ON CONFLICT (no) DO UPDATE SET paper_id = excluded.paper_id, first_id = excluded.first_id, \
              digest = excluded.digest, seen = excluded.seen, has_abstract = excluded.has_abstract, \
-             former = excluded.former",
+             id_kinds = excluded.id_kinds, former = excluded.former",
         );
         query.build().execute(&mut *connection).await?;
     }
     Ok(())
+}
+
+fn id_kinds(record: &Paper) -> String {
+    let keys = identity_keys(record);
+    keys.iter().filter_map(|key| key.split_once(':')).fold(" ".to_owned(), |kinds, (kind, _)| kinds + kind + " ")
 }
 
 fn former(likenesses: &[String]) -> String {

@@ -82,10 +82,10 @@ fn a_home_that_cannot_be_written_names_the_folder_and_the_flag() {
 }
 
 #[test]
-fn a_second_process_on_the_same_home_is_told_who_has_it() {
+fn what_needs_the_library_alone_is_told_who_has_it() {
     let home = Home::new();
     let server = home.serve();
-    let ran = home.run(&["stats"]).exited(1);
+    let ran = home.run(&["reindex"]).exited(1);
     assert!(ran.stderr.contains("is in use by another lectern (process "), "{}", ran.stderr);
     drop(server);
     home.run(&["stats"]).exited(0);

@@ -132,3 +132,31 @@ fn a_full_disk_keeps_no_one_from_taking_the_lock() {
     std::os::unix::fs::symlink("/dev/full", home.path().join("lock")).unwrap();
     home.run(&["stats"]).exited(0);
 }
+
+#[test]
+fn fields_that_cannot_be_read_are_told_and_the_papers_are_taken_in() {
+    let home = home();
+    let lines = "{\"title\": \"One\", \"year\": \"soon\"}\n{\"title\": \"Two\", \"year\": \"later\", \"doi\": 7}\n";
+    let report = import(&home, "odd.jsonl", lines).exited(0).json();
+    assert_eq!((&report["added"], &report["left_out"]), (&json!(2), &json!({"doi": 1, "year": 2})));
+    let again = home.run(&["import", home.path().join("odd.jsonl").to_str().unwrap()]).exited(0).stdout;
+    let told =
+        "  doi of 1 lines could not be read and is left out\n  year of 2 lines could not be read and is left out\n";
+    assert!(again.ends_with(told), "{again}");
+}
+
+#[test]
+fn a_saved_answer_is_not_taken_for_lines() {
+    let home = home();
+    for (file, said) in [
+        (
+            "arxiv.xml",
+            "is XML, not JSON lines; an Atom feed or an OAI-PMH answer of arXiv is taken in with `lectern sync arxiv --from-file`",
+        ),
+        ("semantic-scholar.json", "is taken in with `lectern sync semantic-scholar --from-file`"),
+    ] {
+        let ran = home.run(&["import", &sample(file)]).exited(1);
+        assert_eq!((ran.stdout.as_str(), ran.stderr.lines().count()), ("", 1), "{ran:?}");
+        assert!(ran.stderr.starts_with(&format!("error: {} ", sample(file))) && ran.stderr.contains(said), "{ran:?}");
+    }
+}

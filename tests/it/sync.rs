@@ -11,7 +11,7 @@ use axum::routing::any;
 
 use crate::support::Home;
 
-type Asked = Arc<Mutex<Vec<HashMap<String, String>>>>;
+pub type Asked = Arc<Mutex<Vec<HashMap<String, String>>>>;
 
 #[derive(Clone)]
 struct Provider {
@@ -30,7 +30,7 @@ async fn answer(State(provider): State<Provider>, RawQuery(query): RawQuery) -> 
 }
 
 /// A server that gives these answers, one after the other.
-fn serve(answers: Vec<(u16, String)>) -> (String, Asked, tokio::runtime::Runtime) {
+pub fn serve(answers: Vec<(u16, String)>) -> (String, Asked, tokio::runtime::Runtime) {
     let asked = Asked::default();
     let provider = Provider { asked: asked.clone(), answers: Arc::new(answers) };
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -41,7 +41,7 @@ fn serve(answers: Vec<(u16, String)>) -> (String, Asked, tokio::runtime::Runtime
     (address, asked, runtime)
 }
 
-fn feed(total: usize, start: usize, ids: &[&str]) -> String {
+pub fn feed(total: usize, start: usize, ids: &[&str]) -> String {
     let entry = |id: &&str| {
         format!(
             "<entry><id>http://arxiv.org/abs/{id}</id><title>Paper {id}</title><summary>About {id}.</summary>\
@@ -148,7 +148,8 @@ fn a_place_that_the_source_refuses_is_given_up_and_the_sync_begins_anew_once() {
         refused(),   // T1 has expired
         bulk("One", 1, "\"T2\""),
         bulk("Two", 2, "null"),
-        refused(), // the request itself is wrong: asked once
+        refused(), // what came since is not told
+        refused(), // and the request itself is wrong: asked once
     ];
     let (address, asked, _runtime) = serve(answers);
     let home = Home::new()
@@ -165,6 +166,8 @@ fn a_place_that_the_source_refuses_is_given_up_and_the_sync_begins_anew_once() {
     sync().exited(1);
     let asked = asked.lock().unwrap();
     let tokens: Vec<_> = asked.iter().map(|query| query.get("token").map(String::as_str)).collect();
-    assert_eq!(tokens, [None, Some("T1"), Some("T1"), Some("T1"), None, Some("T2"), None]);
+    assert_eq!(tokens, [None, Some("T1"), Some("T1"), Some("T1"), None, Some("T2"), None, None]);
+    let since: Vec<bool> = asked.iter().map(|query| query.contains_key("publicationDateOrYear")).collect();
+    assert_eq!(since, [false, false, false, false, false, false, true, false]);
     assert!(asked.iter().all(|query| query["sort"] == "publicationDate:desc"), "the newest first");
 }

@@ -103,16 +103,15 @@ impl FastEmbedder {
     fn work(
         &self,
         session: &Mutex<Option<TextEmbedding>>,
-        texts: &[String],
+        texts: &[(usize, &String)],
         next: &AtomicUsize,
     ) -> Result<Vec<(usize, Vec<f32>)>, IndexError> {
         let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
         let mut embedded = Vec::new();
         loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(text) = texts.get(at) else { return Ok(embedded) };
+            let Some((at, text)) = texts.get(next.fetch_add(1, Ordering::Relaxed)) else { return Ok(embedded) };
             let vector = self.run(&mut session, format!("{}{text}", self.prefixes.0))?;
-            embedded.push((at, vector));
+            embedded.push((*at, vector));
         }
     }
 }
@@ -125,9 +124,13 @@ impl Embedder for FastEmbedder {
     fn embed_passages(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, IndexError> {
         let next = AtomicUsize::new(0);
         let workers = texts.len().div_ceil(WORTH_A_SESSION).max(1);
+        // The longest first, so that at the end no session waits for another's long text.
+        let mut ordered: Vec<(usize, &String)> = texts.iter().enumerate().collect();
+        ordered.sort_by_key(|(_, text)| std::cmp::Reverse(text.len()));
+        let (ordered, next) = (ordered.as_slice(), &next);
         let parts: Result<Vec<_>, IndexError> = std::thread::scope(|scope| {
             let sessions = self.sessions.iter().take(workers);
-            let running: Vec<_> = sessions.map(|session| scope.spawn(|| self.work(session, texts, &next))).collect();
+            let running: Vec<_> = sessions.map(|session| scope.spawn(|| self.work(session, ordered, next))).collect();
             running
                 .into_iter()
                 .map(|worker| worker.join().unwrap_or_else(|_| Err(failed("a thread panicked"))))

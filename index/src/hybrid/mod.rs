@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use paper::PaperId;
+pub use write::Prepared;
 
 use crate::layout::Layout;
 use crate::lexical::{LexicalIndex, Snapshot};

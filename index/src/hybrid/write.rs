@@ -11,33 +11,70 @@ use crate::error::SETUP;
 use crate::filter::Facets;
 use crate::lexical::{Change, Document};
 use crate::passage::embedded_text;
-use crate::{IndexError, IndexedPaper, PassageId, WriteReport, split};
+use crate::{Embedder, IndexError, IndexedPaper, PassageId, WriteReport, split};
+
+/// A batch that is cut into passages and embedded, and not written yet.
+pub struct Prepared {
+    change: Arc<Change>,
+    points: Vec<VectorPoint>,
+    report: WriteReport,
+}
 
 impl HybridIndex {
-    /// Writes a batch and makes it durable: old passages of its papers are replaced on both arms,
-    /// those of deleted papers taken out. When it returns, the watermark is `watermark`, unless it
-    /// was higher before.
+    /// How many papers to write at once. A batch is what a crash repeats, so it is small where each paper is embedded;
+    /// without vectors thousands take no longer.
+    #[must_use]
+    pub fn batch(&self) -> usize {
+        if self.shared.dense.is_some() { 256 } else { 5_000 }
+    }
+
+    /// Writes a batch and makes it durable: [`HybridIndex::prepare`] and [`HybridIndex::commit`].
+    ///
+    /// # Errors
+    /// As those two.
+    pub async fn write(&self, batch: Vec<IndexedPaper>, watermark: u64) -> Result<WriteReport, IndexError> {
+        self.commit(self.prepare(batch).await?, watermark).await
+    }
+
+    /// Cuts a batch into passages and embeds those whose text the index does not have. Takes nearly all the time of a
+    /// write, and may go on while another batch is committed.
+    ///
+    /// # Errors
+    /// [`IndexError::Embedding`], and [`IndexError::ModelNotLoaded`] when the index has vectors and there is no model.
+    pub async fn prepare(&self, batch: Vec<IndexedPaper>) -> Result<Prepared, IndexError> {
+        self.check_model()?;
+        let change = Arc::new(blocking(move || Ok(change_of(batch))).await?);
+        let passages = change.documents.iter().map(|document| document.passages.len()).sum();
+        let mut report = WriteReport { papers: change.papers.len(), passages, ..WriteReport::default() };
+        let points = match &self.shared.dense {
+            Some(arm) => points_of(arm, &change, &mut report).await?,
+            None => Vec::new(),
+        };
+        Ok(Prepared { change, points, report })
+    }
+
+    /// Makes a prepared batch durable: old passages of its papers are replaced on both arms, those of deleted papers
+    /// taken out. When it returns, the watermark is `watermark`, unless it was higher before. Batches are to be
+    /// committed in the order of their revisions.
     ///
     /// The dense arm is written and flushed first, and the lexical arm's commit carries the watermark.
     /// So whatever fails in between, the watermark stays where it was, nothing of the batch is found,
     /// and the same batch written again sets everything right.
     ///
     /// # Errors
-    /// [`IndexError::Disk`], [`IndexError::Server`], [`IndexError::Busy`] when another process writes,
-    /// and [`IndexError::ModelNotLoaded`] when the index has vectors and there is no model.
-    pub async fn write(&self, batch: Vec<IndexedPaper>, watermark: u64) -> Result<WriteReport, IndexError> {
+    /// [`IndexError::Disk`], [`IndexError::Server`] and [`IndexError::Busy`] when another process writes.
+    pub async fn commit(&self, prepared: Prepared, watermark: u64) -> Result<WriteReport, IndexError> {
         let _writing = self.shared.writing.lock().await;
         let watermark = watermark.max(self.watermark());
-        if batch.is_empty() && watermark == self.watermark() {
-            return Ok(WriteReport::default());
+        let Prepared { change, points, report } = prepared;
+        if change.papers.is_empty() && watermark == self.watermark() {
+            return Ok(report);
         }
-        self.check_model()?;
-        let change = blocking(move || Ok(change_of(batch))).await?;
-        let passages = change.documents.iter().map(|document| document.passages.len()).sum();
-        let mut report = WriteReport { papers: change.papers.len(), passages, embedding: Duration::ZERO };
-        let change = Arc::new(change);
         if let Some(arm) = &self.shared.dense {
-            report.embedding = write_vectors(arm, &change).await?;
+            let kept: Vec<PassageId> = points.iter().map(|point| point.passage).collect();
+            arm.vectors.upsert(points).await?;
+            arm.vectors.delete_papers(&change.papers, &kept).await?;
+            arm.vectors.flush().await?;
         }
         let shared = Arc::clone(&self.shared);
         blocking(move || shared.lexical.write(&change, watermark)).await?;
@@ -116,46 +153,54 @@ impl HybridIndex {
 fn change_of(batch: Vec<IndexedPaper>) -> Change {
     let mut newest: HashMap<PaperId, IndexedPaper> = HashMap::new();
     let mut papers = Vec::new();
-    for indexed in batch {
+    for mut indexed in batch {
         papers.push(indexed.id);
+        indexed.same_text &= newest.get(&indexed.id).is_none_or(|earlier| earlier.same_text);
         newest.insert(indexed.id, indexed);
     }
     papers.sort_unstable();
     papers.dedup();
     let documents = papers.iter().filter_map(|id| {
-        let IndexedPaper { id, revision, paper } = newest.remove(id)?;
+        let IndexedPaper { id, revision, paper, same_text } = newest.remove(id)?;
         let paper = paper?;
-        Some(Document { revision, facets: Facets::of(&paper), passages: split(id, &paper), paper })
+        Some(Document { revision, facets: Facets::of(&paper), passages: split(id, &paper), paper, same_text })
     });
     let documents = documents.collect();
     Change { papers, documents }
 }
 
-async fn write_vectors(arm: &DenseArm, change: &Arc<Change>) -> Result<Duration, IndexError> {
+/// The points of all passages: with the vectors that the arm has where the text is the same, else embedded.
+async fn points_of(
+    arm: &DenseArm,
+    change: &Arc<Change>,
+    report: &mut WriteReport,
+) -> Result<Vec<VectorPoint>, IndexError> {
+    let same = change.documents.iter().filter(|document| document.same_text);
+    let same: Vec<PassageId> = same.flat_map(|document| document.passages.iter().map(|passage| passage.id)).collect();
+    let known = if same.is_empty() { Vec::new() } else { arm.vectors.vectors(&same).await? };
     let (embedder, passages) = (Arc::clone(&arm.embedder), Arc::clone(change));
-    let (points, embedding) = blocking(move || {
-        let each = || {
-            passages
-                .documents
-                .iter()
-                .flat_map(|document| document.passages.iter().map(move |passage| (document, passage)))
-        };
-        let texts: Vec<String> = each().map(|(document, passage)| embedded_text(&document.paper, passage)).collect();
-        let begun = Instant::now();
-        let vectors = embedder.embed_passages(&texts)?;
-        let embedding = begun.elapsed();
-        let points = each().zip(vectors).map(|((document, passage), vector)| VectorPoint {
-            passage: passage.id,
-            paper: passage.paper,
-            vector,
-            facets: document.facets.clone(),
-        });
-        Ok((points.collect::<Vec<_>>(), embedding))
-    })
-    .await?;
-    let kept: Vec<PassageId> = points.iter().map(|point| point.passage).collect();
-    arm.vectors.upsert(points).await?;
-    arm.vectors.delete_papers(&change.papers, &kept).await?;
-    arm.vectors.flush().await?;
-    Ok(embedding)
+    let (points, embedded, embedding) = blocking(move || embed(&*embedder, &passages, known)).await?;
+    (report.embedded, report.embedding) = (embedded, embedding);
+    Ok(points)
+}
+
+/// The points, how many of them were embedded, and how long that took.
+fn embed(
+    embedder: &dyn Embedder,
+    change: &Change,
+    known: Vec<(PassageId, Vec<f32>)>,
+) -> Result<(Vec<VectorPoint>, usize, Duration), IndexError> {
+    let mut vectors: HashMap<PassageId, Vec<f32>> = known.into_iter().collect();
+    let each = || change.documents.iter().flat_map(|d| d.passages.iter().map(move |passage| (d, passage)));
+    let new: Vec<_> = each().filter(|(_, passage)| !vectors.contains_key(&passage.id)).collect();
+    let texts: Vec<String> = new.iter().map(|(d, passage)| embedded_text(&d.paper, passage)).collect();
+    let begun = Instant::now();
+    let made = embedder.embed_passages(&texts)?;
+    let embedding = begun.elapsed();
+    vectors.extend(new.iter().map(|(_, passage)| passage.id).zip(made));
+    let points = each().filter_map(|(document, passage)| {
+        let vector = vectors.remove(&passage.id)?;
+        Some(VectorPoint { passage: passage.id, paper: passage.paper, vector, facets: document.facets.clone() })
+    });
+    Ok((points.collect(), texts.len(), embedding))
 }

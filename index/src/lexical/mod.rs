@@ -6,6 +6,7 @@
 mod analyzer;
 mod schema;
 mod snapshot;
+mod stems;
 mod words;
 mod writer;
 

@@ -7,6 +7,12 @@ use super::schema::Fields;
 use crate::filter::Facets;
 use crate::{IndexError, Passage};
 
+/// Passages from which on a batch is shared out over several threads. Each leaves a segment of its own, which small
+/// batches are not worth.
+const WORTH_THREADS: usize = 2_000;
+/// The most threads.
+const MOST_THREADS: usize = 4;
+
 /// Memory for words that are not yet in a segment. A batch of some hundred papers needs a tenth.
 const BUDGET: usize = 64 * 1024 * 1024;
 
@@ -17,6 +23,8 @@ pub(crate) struct Document {
     pub(crate) revision: u64,
     pub(crate) facets: Facets,
     pub(crate) passages: Vec<Passage>,
+    /// Whether the vectors that the index has of it still hold.
+    pub(crate) same_text: bool,
 }
 
 /// A batch to write.
@@ -34,7 +42,8 @@ pub(super) struct Writer {
     dir: PathBuf,
     index: Index,
     fields: Fields,
-    open: Option<IndexWriter>,
+    /// The writer, and how many threads it has.
+    open: Option<(IndexWriter, usize)>,
 }
 
 impl Writer {
@@ -44,14 +53,16 @@ impl Writer {
 
     pub(super) fn write(&mut self, change: &Change, watermark: u64) -> Result<(), IndexError> {
         let fields = self.fields;
-        self.with(|mut writer| {
+        let passages: usize = change.documents.iter().map(|document| document.passages.len()).sum();
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        self.with(if passages < WORTH_THREADS { 1 } else { cores.min(MOST_THREADS) }, |mut writer| {
             commit(&mut writer, fields, change, watermark)?;
             Ok(Some(writer))
         })
     }
 
     pub(super) fn clear(&mut self) -> Result<(), IndexError> {
-        self.with(|mut writer| {
+        self.with(1, |mut writer| {
             writer.delete_all_documents()?;
             finish(&mut writer, 0)?;
             Ok(Some(writer))
@@ -60,28 +71,36 @@ impl Writer {
 
     pub(super) fn merge(&mut self) -> Result<(), IndexError> {
         // Merges that are under way first, since a segment cannot be in two.
-        self.with(|writer| writer.wait_merging_threads().map(|()| None))?;
+        self.with(1, |writer| writer.wait_merging_threads().map(|()| None))?;
         let segments = self.index.searchable_segment_ids().map_err(|error| self.failed(&error))?;
         if segments.len() < 2 {
             return Ok(());
         }
-        self.with(|mut writer| {
+        self.with(1, |mut writer| {
             writer.merge(&segments).wait()?;
             writer.garbage_collect_files().wait()?;
             Ok(Some(writer))
         })
     }
 
-    /// Works with the open writer, or a new one; what it gives back stays open.
+    /// Works with the open writer, or a new one of that many threads; what it gives back stays open.
     fn with(
         &mut self,
+        threads: usize,
         work: impl FnOnce(IndexWriter) -> tantivy::Result<Option<IndexWriter>>,
     ) -> Result<(), IndexError> {
         let writer = match self.open.take() {
-            Some(writer) => writer,
-            None => self.index.writer_with_num_threads(1, BUDGET).map_err(|error| self.failed(&error))?,
+            Some((writer, has)) if has == threads => writer,
+            other => {
+                // The lock on the folder is free once the merges under way have ended.
+                if let Some((writer, _)) = other {
+                    writer.wait_merging_threads().map_err(|error| self.failed(&error))?;
+                }
+                let budget = BUDGET * threads;
+                self.index.writer_with_num_threads(threads, budget).map_err(|error| self.failed(&error))?
+            }
         };
-        self.open = work(writer).map_err(|error| self.failed(&error))?;
+        self.open = work(writer).map_err(|error| self.failed(&error))?.map(|writer| (writer, threads));
         Ok(())
     }
 

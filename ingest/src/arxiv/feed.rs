@@ -1,13 +1,16 @@
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use paper::{ArxivId, Author, Paper, PublicationDate, SourceName};
 
-use super::{not_papers, xml};
+use super::{Records, announce, not_papers, read};
 use crate::arxiv::xml::Element;
 use crate::text::{first_doi, push_new};
 use crate::{Cursor, IngestError, Page, withdrawn};
 
 /// Reads an Atom feed of arXiv's query API
-/// (<https://info.arxiv.org/help/api/user-manual.html#_details_of_atom_results_returned>).
+/// (<https://info.arxiv.org/help/api/user-manual.html#_details_of_atom_results_returned>)
+/// or of the daily announcements, which are told by their `announce_type`.
 ///
 /// Titles and abstracts are single-spaced, their LaTeX left in. An entry without an arXiv id or without a
 /// title is rejected with the reason, and the rest go on; everything else may be missing. The next cursor
@@ -23,29 +26,38 @@ pub fn parse_feed(bytes: &[u8], seen: Timestamp) -> Result<Page, IngestError> {
 
 /// The page, and how many entries the feed says a page of its has at most.
 pub(super) fn sized(bytes: &[u8], seen: Timestamp) -> Result<(Page, Option<u64>), IngestError> {
-    let root = xml::read(bytes)?;
+    let (records, document) = read(bytes, seen)?;
+    let root = document.root();
     if root.name != "feed" {
         return Err(not_papers(format!("an XML document <{}>", root.name)));
     }
-    Ok((page(&root, seen)?, number(&root, "itemsPerPage")))
+    Ok((page(records, root)?, number(root, "itemsPerPage")))
 }
 
-pub(super) fn page(root: &Element, seen: Timestamp) -> Result<Page, IngestError> {
-    let mut page = Page::default();
-    for (place, entry) in root.all("entry").enumerate() {
-        if let Some(message) = error_message(entry) {
-            return Err(IngestError::refused(message));
-        }
-        page.add(|| name_of(entry, place), paper(entry, seen));
+/// The page that these entries make with what the feed says of itself.
+pub(super) fn page(records: Records, root: Element<'_>) -> Result<Page, IngestError> {
+    if let Some(message) = records.refused {
+        return Err(IngestError::refused(message));
     }
+    let mut page = records.page;
     page.total = number(root, "totalResults");
     let reached = number(root, "startIndex").unwrap_or(0).saturating_add(page.len() as u64);
     page.next = page.total.filter(|total| reached < *total).map(|_| Cursor::at("start", reached));
     Ok(page)
 }
 
+/// Takes in an entry: a paper, an announcement, or what arXiv says instead.
+pub(super) fn take(records: &mut Records, entry: Element<'_>) {
+    let read = if announce::is_one(entry) { announce::paper(entry, records.seen) } else { paper(entry, records.seen) };
+    // The address of an error is no arXiv id, so only what was not read can be one.
+    match read.is_err().then(|| error_message(entry)).flatten() {
+        Some(message) => records.refused = Some(message),
+        None => records.page.add(|| name_of(entry, records.count), read),
+    }
+}
+
 /// arXiv tells of an error by an entry that is titled so and leads to the list of errors.
-fn error_message(entry: &Element) -> Option<String> {
+fn error_message(entry: Element<'_>) -> Option<String> {
     let told = entry.text_of("id")?.contains("/api/errors") && entry.text_of("title")? == "Error";
     told.then(|| {
         let said = entry.text_of("summary").unwrap_or_else(|| "an error without a word".to_owned());
@@ -53,17 +65,17 @@ fn error_message(entry: &Element) -> Option<String> {
     })
 }
 
-fn name_of(entry: &Element, place: usize) -> String {
-    entry.text_of("id").or_else(|| entry.text_of("title")).unwrap_or_else(|| format!("entry {}", place + 1))
+fn name_of(entry: Element<'_>, count: usize) -> String {
+    entry.text_of("id").or_else(|| entry.text_of("title")).unwrap_or_else(|| format!("entry {count}"))
 }
 
-fn paper(entry: &Element, seen: Timestamp) -> Result<Paper, String> {
+fn paper(entry: Element<'_>, seen: Timestamp) -> Result<Paper, String> {
     let id = entry.text_of("id").ok_or("no id")?;
     let id: ArxivId = id.parse().map_err(|error| format!("bad id: {error}"))?;
     let title = entry.text_of("title").ok_or("no title")?;
     let mut paper = Paper::new(title, SourceName::Arxiv, seen);
     paper.abstract_text = entry.text_of("summary");
-    paper.authors = entry.all("author").filter_map(|author| named(&author.text_of("name")?)).collect();
+    paper.authors = entry.all("author").filter_map(|author| named(author.text_of("name")?)).collect();
     paper.published = date(entry, "published");
     paper.updated = date(entry, "updated");
     paper.year = paper.published.map(PublicationDate::year);
@@ -71,11 +83,11 @@ fn paper(entry: &Element, seen: Timestamp) -> Result<Paper, String> {
         push_new(&mut paper.categories, term.trim().to_owned());
     }
     let primary = entry.first("primary_category").and_then(|category| category.attribute("term"));
-    paper.primary_category = primary.map(str::to_owned).or_else(|| paper.categories.first().cloned());
+    paper.primary_category = primary.map(Cow::into_owned).or_else(|| paper.categories.first().cloned());
     paper.comment = entry.text_of("comment");
     paper.journal_ref = entry.text_of("journal_ref");
     paper.ids.doi = entry.text_of("doi").and_then(|text| first_doi(&text));
-    paper.pdf_url = entry.all("link").find(|link| link.attribute("title") == Some("pdf")).and_then(address);
+    paper.pdf_url = entry.all("link").find(|link| link.attribute("title").as_deref() == Some("pdf")).and_then(address);
     identify(&mut paper, &id);
     Ok(paper)
 }
@@ -89,20 +101,21 @@ pub(super) fn identify(paper: &mut Paper, id: &ArxivId) {
 }
 
 /// An author, unless the name has no letter: some lists put a lone `:` after a collaboration.
-pub(super) fn named(name: &str) -> Option<Author> {
+pub(super) fn named(name: String) -> Option<Author> {
     name.contains(char::is_alphabetic).then(|| Author::named(name))
 }
 
-fn address(link: &Element) -> Option<String> {
-    let href = link.attribute("href")?.trim();
+fn address(link: Element<'_>) -> Option<String> {
+    let href = link.attribute("href")?;
+    let href = href.trim();
     Some(href.strip_prefix("http://").map_or_else(|| href.to_owned(), |rest| format!("https://{rest}")))
 }
 
-fn date(entry: &Element, name: &str) -> Option<PublicationDate> {
+fn date(entry: Element<'_>, name: &str) -> Option<PublicationDate> {
     entry.text_of(name)?.parse().ok()
 }
 
-fn number(root: &Element, name: &str) -> Option<u64> {
+fn number(root: Element<'_>, name: &str) -> Option<u64> {
     root.text_of(name)?.parse().ok()
 }
 

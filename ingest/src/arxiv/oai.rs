@@ -2,73 +2,128 @@
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
-use paper::{ArxivId, Author, Paper, PublicationDate, SourceName};
+use paper::{ArxivId, Author, Paper, PaperRef, PublicationDate, SourceName};
 
 use super::feed::{identify, named};
-use super::{not_papers, xml};
+use super::{Records, not_papers};
 use crate::arxiv::xml::Element;
 use crate::text::{first_doi, push_new};
-use crate::{Cursor, IngestError, Page};
+use crate::{Cursor, IngestError, Page, Rejected};
 
 /// Reads an answer to `ListRecords` or `GetRecord` in the formats `arXiv` and `arXivRaw`.
 ///
-/// The resumption token, where there is one, is the next cursor. A record that arXiv has deleted is
-/// rejected and says so, as is one in another format. That nothing matches is an empty page, not an error.
+/// The resumption token, where there is one, is the next cursor. A record that arXiv has deleted goes into
+/// [`Page::deleted`]; one in another format is rejected. That nothing matches is an empty page, not an error.
 ///
 /// # Errors
 /// [`IngestError::Malformed`] when it is no XML or breaks off, [`IngestError::NotPapers`] when it answers
 /// another verb, [`IngestError::Refused`] when it tells of an error, an expired resumption token among them.
 pub fn parse(bytes: &[u8], seen: Timestamp) -> Result<Page, IngestError> {
-    let root = xml::read(bytes)?;
-    if root.name == "OAI-PMH" { page(&root, seen) } else { Err(not_papers(format!("an XML document <{}>", root.name))) }
+    read(bytes, seen)?.page()
 }
 
-pub(super) fn page(root: &Element, seen: Timestamp) -> Result<Page, IngestError> {
+/// What an answer of the protocol can be, when it is no refusal.
+#[derive(Debug)]
+pub(super) enum Answered {
+    /// Records.
+    List(Page),
+    /// That no record matches.
+    Nothing,
+    /// That the resumption token is not taken any more, in words.
+    TokenExpired(String),
+}
+
+impl Answered {
+    pub(super) fn page(self) -> Result<Page, IngestError> {
+        match self {
+            Self::List(page) => Ok(page),
+            Self::Nothing => Ok(Page::default()),
+            Self::TokenExpired(said) => Err(refusal(
+                "badResumptionToken",
+                &said,
+                "tokens live a day: begin again from the last date that was finished",
+            )),
+        }
+    }
+}
+
+pub(super) fn read(bytes: &[u8], seen: Timestamp) -> Result<Answered, IngestError> {
+    let (records, document) = super::read(bytes, seen)?;
+    let root = document.root();
+    if root.name == "OAI-PMH" {
+        answered(records, root)
+    } else {
+        Err(not_papers(format!("an XML document <{}>", root.name)))
+    }
+}
+
+/// What these records are with what the answer says of them.
+pub(super) fn answered(records: Records, root: Element<'_>) -> Result<Answered, IngestError> {
     if let Some(error) = root.first("error") {
         return told(error);
     }
     let Some(list) = root.first("ListRecords").or_else(|| root.first("GetRecord")) else {
-        let verb = root.children().map(|child| child.name.as_str()).find(|n| !matches!(*n, "responseDate" | "request"));
+        let verb = root.children().map(|child| child.name).find(|n| !matches!(*n, "responseDate" | "request"));
         return Err(not_papers(format!("an OAI-PMH answer with <{}>", verb.unwrap_or("nothing"))));
     };
-    let mut page = Page::default();
-    for (place, record) in list.all("record").enumerate() {
-        page.add(|| name_of(record, place), paper(record, seen));
-    }
+    let mut page = records.page;
     let token = list.first("resumptionToken");
     page.total = token.and_then(|token| token.attribute("completeListSize")).and_then(|size| size.parse().ok());
     page.next = token.and_then(Element::text).and_then(|token| Cursor::try_from(token).ok());
-    Ok(page)
+    Ok(Answered::List(page))
+}
+
+/// Takes in a record. One that has only a header was deleted; all others are papers, or say why they are none.
+pub(super) fn take(records: &mut Records, record: Element<'_>) {
+    let (page, count) = (&mut records.page, records.count);
+    let header = record.first("header");
+    if header.and_then(|header| header.attribute("status")).as_deref() != Some("deleted") {
+        return page.add(|| name_of(record, count), paper(record, records.seen));
+    }
+    match header.and_then(|header| header.text_of("identifier")).and_then(|id| key_of(&id)) {
+        Some(key) => page.deleted.push(key),
+        None => {
+            let reason = "deleted by arXiv, under an identifier that is no arXiv id".to_owned();
+            page.rejected.push(Rejected { record: name_of(record, count), reason });
+        }
+    }
+}
+
+fn key_of(identifier: &str) -> Option<String> {
+    let id: ArxivId = identifier.parse().ok()?;
+    PaperRef::Arxiv(id).identity_key()
 }
 
 /// The codes are those of the protocol (OAI-PMH 2.0, section 3.6).
-fn told(error: &Element) -> Result<Page, IngestError> {
-    let code = error.attribute("code").unwrap_or("error");
-    let said = error.text().map_or_else(String::new, |text| format!(" ({text})"));
+fn told(error: Element<'_>) -> Result<Answered, IngestError> {
+    let code = error.attribute("code");
+    let code = code.as_deref().unwrap_or("error");
+    let said = error.text().unwrap_or_default();
     let remedy = match code {
-        "noRecordsMatch" => return Ok(Page::default()),
-        "badResumptionToken" => "tokens live a day: begin again from the last date that was finished",
+        "noRecordsMatch" => return Ok(Answered::Nothing),
+        "badResumptionToken" => return Ok(Answered::TokenExpired(said)),
         "idDoesNotExist" => "arXiv has no such paper",
         "cannotDisseminateFormat" => "ask with metadataPrefix=arXiv",
         _ => "change the request",
     };
-    Err(IngestError::refused(format!("arXiv says: {code}{said}; {remedy}")))
+    Err(refusal(code, &said, remedy))
 }
 
-fn name_of(record: &Element, place: usize) -> String {
+fn refusal(code: &str, said: &str, remedy: &str) -> IngestError {
+    let said = if said.is_empty() { String::new() } else { format!(" ({said})") };
+    IngestError::refused(format!("arXiv says: {code}{said}; {remedy}"))
+}
+
+fn name_of(record: Element<'_>, count: usize) -> String {
     let identifier = record.first("header").and_then(|header| header.text_of("identifier"));
-    identifier.unwrap_or_else(|| format!("record {}", place + 1))
+    identifier.unwrap_or_else(|| format!("record {count}"))
 }
 
-fn paper(record: &Element, seen: Timestamp) -> Result<Paper, String> {
-    let status = record.first("header").and_then(|header| header.attribute("status"));
-    if status == Some("deleted") {
-        return Err("deleted by arXiv".to_owned());
-    }
+fn paper(record: Element<'_>, seen: Timestamp) -> Result<Paper, String> {
     let metadata = record.first("metadata").and_then(|metadata| metadata.children().next()).ok_or("no metadata")?;
-    let (authors, (published, updated)) = match metadata.name.as_str() {
+    let (authors, (published, updated)) = match metadata.name {
         "arXiv" => (authors(metadata), dates(metadata)),
-        "arXivRaw" => (listed_authors(metadata), version_dates(metadata)),
+        "arXivRaw" => (listed_authors(&metadata.text_of("authors").unwrap_or_default()), version_dates(metadata)),
         other => return Err(format!("in the format <{other}>; ask with metadataPrefix=arXiv")),
     };
     let id = metadata.text_of("id").ok_or("no id")?;
@@ -93,20 +148,20 @@ fn paper(record: &Element, seen: Timestamp) -> Result<Paper, String> {
     Ok(paper)
 }
 
-fn authors(metadata: &Element) -> Vec<Author> {
+fn authors(metadata: Element<'_>) -> Vec<Author> {
     let list = metadata.first("authors");
     list.into_iter().flat_map(|list| list.all("author")).filter_map(author).collect()
 }
 
-fn author(author: &Element) -> Option<Author> {
+fn author(author: Element<'_>) -> Option<Author> {
     let parts = ["forenames", "keyname", "suffix"].into_iter().filter_map(|part| author.text_of(part));
-    named(&parts.collect::<Vec<_>>().join(" "))
+    named(parts.collect::<Vec<_>>().join(" "))
 }
 
 /// `A. One (Oslo), B. Two and C. Three Jr.`: the places in brackets are left out.
-fn listed_authors(metadata: &Element) -> Vec<Author> {
+pub(super) fn listed_authors(names: &str) -> Vec<Author> {
     let mut depth = 0_usize;
-    let mut names = metadata.text_of("authors").unwrap_or_default();
+    let mut names = names.to_owned();
     names.retain(|c| {
         depth = if c == '(' { depth + 1 } else { depth };
         let outside = depth == 0;
@@ -120,7 +175,7 @@ fn listed_authors(metadata: &Element) -> Vec<Author> {
             Some(last) if matches!(name.trim_end_matches('.'), "Jr" | "Sr" | "II" | "III" | "IV") => {
                 last.name = format!("{} {name}", last.name);
             }
-            _ => authors.extend(crate::text::present(name).as_deref().and_then(named)),
+            _ => authors.extend(crate::text::present(name).and_then(named)),
         }
     }
     authors
@@ -128,13 +183,13 @@ fn listed_authors(metadata: &Element) -> Vec<Author> {
 
 type Dates = (Option<PublicationDate>, Option<PublicationDate>);
 
-fn dates(metadata: &Element) -> Dates {
+fn dates(metadata: Element<'_>) -> Dates {
     let date = |name| metadata.text_of(name).and_then(|text| text.parse().ok());
     (date("created"), date("updated"))
 }
 
 /// The dates of the first and, where there are several, of the last version.
-fn version_dates(metadata: &Element) -> Dates {
+fn version_dates(metadata: Element<'_>) -> Dates {
     let mut versions: Vec<_> =
         metadata.all("version").filter_map(|v| Some((version_number(v)?, version_date(v)))).collect();
     versions.sort_by_key(|(number, _)| *number);
@@ -142,11 +197,11 @@ fn version_dates(metadata: &Element) -> Dates {
     (first, versions.get(1..).and_then(|later| later.last()).and_then(|(_, date)| *date))
 }
 
-fn version_number(version: &Element) -> Option<u16> {
+fn version_number(version: Element<'_>) -> Option<u16> {
     version.attribute("version")?.trim_start_matches('v').parse().ok()
 }
 
-fn version_date(version: &Element) -> Option<PublicationDate> {
+fn version_date(version: Element<'_>) -> Option<PublicationDate> {
     let date = DateTimeParser::new().parse_zoned(version.text_of("date")?).ok()?;
     date.date().to_string().parse().ok()
 }
@@ -218,10 +273,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_paper_is_rejected_and_the_token_leads_on() {
+    fn what_is_deleted_is_told_what_is_no_paper_is_rejected_and_the_token_leads_on() {
         let page = list(&format!(
             "<record><header status='deleted'><identifier>oai:arXiv.org:0704.0001</identifier></header></record>\
-             {}{}<record/>{}<resumptionToken cursor='0' completeListSize='7021'>6511260|1001</resumptionToken>",
+             <record><header status='deleted'><identifier>nobody</identifier></header></record>{}{}<record/>{}<resumptionToken cursor='0' completeListSize='7021'>6511260|1001</resumptionToken>",
             record("<dc><title>T</title></dc>"),
             record("<arXiv><id>2104.12255</id></arXiv>"),
             record("<arXiv><id>2104.12255</id><title>T</title></arXiv>"),
@@ -230,13 +285,14 @@ mod tests {
         assert_eq!(
             rejected,
             [
-                ("oai:arXiv.org:0704.0001", "deleted by arXiv"),
+                ("nobody", "deleted by arXiv, under an identifier that is no arXiv id"),
                 ("oai:arXiv.org:x", "in the format <dc>; ask with metadataPrefix=arXiv"),
                 ("oai:arXiv.org:x", "no title"),
-                ("record 4", "no metadata"),
+                ("record 5", "no metadata"),
             ]
         );
         assert_eq!((page.papers.len(), page.total), (1, Some(7021)));
+        assert_eq!(page.deleted, ["arxiv:0704.0001"]);
         assert_eq!(page.next.unwrap().to_string(), "6511260|1001");
     }
 

@@ -1,6 +1,8 @@
+use jiff::civil::Date;
 use paper::ArxivId;
 use url::Url;
 
+use super::place::Place;
 use crate::IngestError;
 
 /// Where arXiv answers queries; [`ArxivRequest::url`] takes any other from configuration.
@@ -49,6 +51,10 @@ pub struct ArxivRequest {
     pub category: Option<String>,
     /// Papers by id; one with a version asks for that version.
     pub ids: Vec<ArxivId>,
+    /// The first day of submission, in Greenwich's time as arXiv counts it.
+    pub from: Option<Date>,
+    /// The last day of submission.
+    pub until: Option<Date>,
     /// Entries on a page, 1 to 2,000.
     pub max_results_per_page: u64,
     /// What to sort by.
@@ -59,8 +65,16 @@ pub struct ArxivRequest {
 
 impl Default for ArxivRequest {
     fn default() -> Self {
-        let (sort, order) = (SortBy::default(), SortOrder::default());
-        Self { query: None, category: None, ids: Vec::new(), max_results_per_page: 500, sort, order }
+        Self {
+            query: None,
+            category: None,
+            ids: Vec::new(),
+            from: None,
+            until: None,
+            max_results_per_page: 500,
+            sort: SortBy::default(),
+            order: SortOrder::default(),
+        }
     }
 }
 
@@ -73,8 +87,15 @@ impl ArxivRequest {
     /// [`IngestError::Refused`] when arXiv would refuse it, said in its stead: nothing is asked for, a page
     /// is larger than 2,000, the results go beyond 30,000, a category is none.
     pub fn url(&self, base: &Url, start: u64) -> Result<Url, IngestError> {
-        let search = self.search_query()?;
-        self.check(&search, start)?;
+        self.address(base, &Place { start, ..Place::default() })
+    }
+
+    /// The address of the page at `place`: in a later window only what was submitted up to its last day, and on the
+    /// walk through what changed the latest change first.
+    pub(super) fn address(&self, base: &Url, place: &Place) -> Result<Url, IngestError> {
+        let start = place.start;
+        let search = self.search_query(place.until)?;
+        self.check(&search, place)?;
         let mut url = query_address(base);
         let size = self.page_size(start);
         let ids: Vec<String> = self.ids_at(start).iter().map(ToString::to_string).collect();
@@ -88,7 +109,11 @@ impl ArxivRequest {
             pairs.append_pair("id_list", &ids.join(",")).append_pair("start", "0");
         }
         pairs.append_pair("max_results", &size.to_string());
-        pairs.append_pair("sortBy", self.sort_name()).append_pair("sortOrder", self.order_name());
+        let (sort, order) = match place.since {
+            Some(_) => (name_of(SortBy::LastUpdated), "descending"),
+            None => (name_of(self.sort), self.order_name()),
+        };
+        pairs.append_pair("sortBy", sort).append_pair("sortOrder", order);
         drop(pairs);
         Ok(url)
     }
@@ -96,8 +121,20 @@ impl ArxivRequest {
     /// What tells this request from others, in a form that stays: the size of a page is no part of it.
     pub(super) fn key(&self) -> String {
         let ids: Vec<String> = self.ids.iter().map(ToString::to_string).collect();
-        let search = self.search_query().unwrap_or_default();
-        format!("arxiv:{search}|{}|{}|{}", ids.join(","), self.sort_name(), self.order_name())
+        let search = self.search_query(None).unwrap_or_default();
+        format!("arxiv:{search}|{}|{}|{}", ids.join(","), name_of(self.sort), self.order_name())
+    }
+
+    /// Whether every id must be answered: nothing else narrows the request.
+    pub(super) fn asks_for_ids_alone(&self) -> bool {
+        let searched = self.query.is_some() || self.category.is_some();
+        let dated = self.from.is_some() || self.until.is_some();
+        !self.ids.is_empty() && !searched && !dated
+    }
+
+    /// Whether the day of an entry tells how far the walk has come: only then can it go on in another window.
+    pub(super) fn goes_by_day(&self) -> bool {
+        (self.sort, self.order) == (SortBy::Submitted, SortOrder::Descending)
     }
 
     /// How many entries the page at `start` holds at most.
@@ -116,22 +153,25 @@ impl ArxivRequest {
         self.ids.get(begin..begin.saturating_add(size).min(self.ids.len())).unwrap_or_default()
     }
 
-    fn search_query(&self) -> Result<String, IngestError> {
+    /// What is searched for, up to the last day of the `window` where there is one.
+    fn search_query(&self, window: Option<Date>) -> Result<String, IngestError> {
         let query = self.query.as_deref().map(str::trim).filter(|query| !query.is_empty());
         let category = self.category.as_deref().map(str::trim).filter(|category| !category.is_empty());
         if let Some(odd) = category.filter(|c| !c.bytes().all(|b| b.is_ascii_alphanumeric() || b".-*".contains(&b))) {
             return Err(IngestError::refused(format!("`{odd}` is no arXiv category; one looks like cs.CL or hep-th")));
         }
-        Ok(match (category, query) {
-            (Some(category), Some(query)) if query.contains(' ') => format!("cat:{category} AND ({query})"),
-            (Some(category), Some(query)) => format!("cat:{category} AND {query}"),
-            (Some(category), None) => format!("cat:{category}"),
-            (None, query) => query.unwrap_or_default().to_owned(),
-        })
+        let days = submitted(self.from, window.or(self.until));
+        let alone = category.is_none() && days.is_none();
+        let query = query.map(|query| match query.contains(' ') && !alone {
+            true => format!("({query})"),
+            false => query.to_owned(),
+        });
+        let category = category.map(|category| format!("cat:{category}"));
+        Ok([category, query, days].into_iter().flatten().collect::<Vec<_>>().join(" AND "))
     }
 
-    fn check(&self, search: &str, start: u64) -> Result<(), IngestError> {
-        let size = self.max_results_per_page;
+    fn check(&self, search: &str, place: &Place) -> Result<(), IngestError> {
+        let (start, size) = (place.start, self.max_results_per_page);
         if search.is_empty() && self.ids.is_empty() {
             return Err(IngestError::refused("nothing is asked of arXiv; give a query, a category or ids"));
         }
@@ -142,20 +182,24 @@ impl ArxivRequest {
             return Err(IngestError::refused(format!("there are {} ids, none at {start}", self.ids.len())));
         }
         if self.ids.is_empty() && start >= MAX_RESULTS {
-            return Err(IngestError::refused(format!(
-                "arXiv gives the first {MAX_RESULTS} results of a query and no more; split it by date, as in \
-                 submittedDate:[202401010000 TO 202402010000]"
-            )));
+            return Err(IngestError::refused(self.too_many(place.until)));
         }
         Ok(())
     }
 
-    fn sort_name(&self) -> &'static str {
-        match self.sort {
-            SortBy::Relevance => "relevance",
-            SortBy::LastUpdated => "lastUpdatedDate",
-            SortBy::Submitted => "submittedDate",
+    /// Why the walk cannot go on in another window.
+    fn too_many(&self, until: Option<Date>) -> String {
+        if !self.goes_by_day() {
+            return format!(
+                "arXiv gives the first {MAX_RESULTS} results of a query and no more; split it by date with from and \
+                 until, or sort it by submission, the newest first, and it is split by itself"
+            );
         }
+        let day = until.or(self.until).map_or_else(|| "a single day".to_owned(), |day| day.to_string());
+        format!(
+            "arXiv gives the first {MAX_RESULTS} results of a query and no more, and {day} alone has more; narrow the \
+             query by a category or by words"
+        )
     }
 
     fn order_name(&self) -> &'static str {
@@ -164,6 +208,26 @@ impl ArxivRequest {
             SortOrder::Descending => "descending",
         }
     }
+}
+
+fn name_of(sort: SortBy) -> &'static str {
+    match sort {
+        SortBy::Relevance => "relevance",
+        SortBy::LastUpdated => "lastUpdatedDate",
+        SortBy::Submitted => "submittedDate",
+    }
+}
+
+/// A range of days as arXiv's language has it, to the minute and with both ends. An end that is not given lies before
+/// the first paper or after all that will come.
+fn submitted(from: Option<Date>, until: Option<Date>) -> Option<String> {
+    let name = |date: Date| date.strftime("%Y%m%d").to_string();
+    let (first, last) = (from.map(name), until.map(name));
+    let given = first.is_some() || last.is_some();
+    given.then(|| {
+        let (first, last) = (first.as_deref().unwrap_or("19910101"), last.as_deref().unwrap_or("20991231"));
+        format!("submittedDate:[{first}0000 TO {last}2359]")
+    })
 }
 
 /// The setting may name the host alone.
@@ -210,6 +274,35 @@ mod tests {
     }
 
     #[test]
+    fn days_become_a_range_to_the_minute_and_the_window_ends_it_earlier() {
+        let day = |text: &str| Some(text.parse().unwrap());
+        let request = ArxivRequest { from: day("2024-01-31"), ..in_category("cs.CL", Some("ti:a OR au:b")) };
+        for (until, window, range) in [
+            (None, None, "[202401310000 TO 209912312359]"),
+            (day("2024-02-29"), None, "[202401310000 TO 202402292359]"),
+            (day("2024-02-29"), day("2024-02-10"), "[202401310000 TO 202402102359]"),
+        ] {
+            let request = ArxivRequest { until, ..request.clone() };
+            let place = Place { until: window, ..Place::default() };
+            let url = request.address(&DEFAULT_BASE_URL.parse().unwrap(), &place).unwrap();
+            let search = url.query_pairs().next().unwrap().1.into_owned();
+            assert_eq!(search, format!("cat:cs.CL AND (ti:a OR au:b) AND submittedDate:{range}"));
+        }
+        let dated =
+            ArxivRequest { query: Some("ti:a OR au:b".into()), until: day("2024-02-29"), ..ArxivRequest::default() };
+        let key = "arxiv:(ti:a OR au:b) AND submittedDate:[199101010000 TO 202402292359]||submittedDate|descending";
+        assert_eq!(dated.key(), key);
+    }
+
+    #[test]
+    fn what_changed_is_asked_for_with_the_latest_change_first() {
+        let place = Place { since: Some("2024-02-08".parse().unwrap()), start: 100, ..Place::default() };
+        let url = in_category("cs.CL", None).address(&DEFAULT_BASE_URL.parse().unwrap(), &place).unwrap();
+        let tail = "search_query=cat%3Acs.CL&start=100&max_results=100&sortBy=lastUpdatedDate&sortOrder=descending";
+        assert_eq!(url.query(), Some(tail));
+    }
+
+    #[test]
     fn ids_keep_their_versions_and_go_in_portions() {
         let ids: Vec<ArxivId> = ["2104.12255v1", "hep-th/9901001"].iter().map(|id| id.parse().unwrap()).collect();
         let request = ArxivRequest { ids, sort: SortBy::Relevance, max_results_per_page: 1, ..ArxivRequest::default() };
@@ -237,7 +330,9 @@ mod tests {
     fn what_arxiv_would_refuse_is_refused_here_with_the_way_out() {
         assert!(refusal(&ArxivRequest::default(), 0).contains("give a query, a category or ids"));
         assert!(refusal(&in_category("cs CL", None), 0).contains("`cs CL` is no arXiv category"));
-        assert!(refusal(&in_category("cs.CL", None), 30_000).contains("split it by date"));
+        let by_relevance = ArxivRequest { sort: SortBy::Relevance, ..in_category("cs.CL", None) };
+        assert!(refusal(&by_relevance, 30_000).contains("split it by date with from and until"));
+        assert!(refusal(&in_category("cs.CL", None), 30_000).contains("a single day alone has more; narrow the query"));
         let large = ArxivRequest { max_results_per_page: 2_001, ..in_category("cs.CL", None) };
         assert!(refusal(&large, 0).contains("1 to 2000 entries a page, not 2001"));
     }

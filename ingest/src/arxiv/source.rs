@@ -2,12 +2,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use paper::{ArxivId, SourceName};
+use jiff::civil::Date;
+use paper::{ArxivId, Paper, PublicationDate, SourceName};
 use url::Url;
 
-use super::{ArxivRequest, feed, parse_feed};
+use super::place::Place;
+use super::{ArxivRequest, MAX_RESULTS, answer, feed, parse_feed};
 use crate::http::{Answer, Outgoing, PoliteClient};
-use crate::text::{describe, excerpt};
 use crate::{Cursor, IngestError, Page, Rejected, Source};
 
 /// The last page of several attempts that came short.
@@ -21,6 +22,11 @@ const SETTING: &str = "sources.arxiv.base_url";
 /// again, as often as the client retries. After that a short one is taken, and the next begins where it ended;
 /// an empty one is an error, never the end of the results. Ids that arXiv leaves out of its answer are rejected
 /// as not found.
+///
+/// arXiv gives 30,000 results of a query and no more. A query sorted by submission, the newest first, goes on from
+/// there in a window that ends with the day of the last entry; the papers of that day come twice. A query that was
+/// read to its end leaves a place from which the next sync reads what changed since, new versions among it, and stops
+/// at the first page that reaches back behind that day.
 #[derive(Debug)]
 pub struct ArxivSource {
     client: Arc<PoliteClient>,
@@ -36,31 +42,31 @@ impl ArxivSource {
         Self { client, base_url, request }
     }
 
-    /// What the answer to the page at `start` holds; a page that came short is left in `short`.
-    fn read(&self, answer: &Answer, start: u64, seen: Timestamp, short: &ShortPage) -> Result<Page, IngestError> {
-        match answer.status {
-            200 if self.request.ids.is_empty() => self.of_query(feed::sized(&answer.body, seen)?, start, short),
-            200 => self.of_ids(parse_feed(&answer.body, seen)?, start),
-            406 | 429 | 503 => Err(IngestError::RateLimited { retry_after: answer.retry_after }),
-            408 | 500..=599 => {
-                Err(IngestError::Transient { what: format!("arXiv failed with HTTP {}", answer.status) })
-            }
-            status => Err(refusal(answer, seen).with_status(status)),
+    /// What the answer to the page at `place` holds; a page that came short is left in `short`.
+    fn read(&self, answer: &Answer, place: &Place, seen: Timestamp, short: &ShortPage) -> Result<Page, IngestError> {
+        answer::check(answer, seen, SETTING)?;
+        match self.request.ids.is_empty() {
+            true => self.of_query(feed::sized(&answer.body, seen)?, place, short),
+            false => self.of_ids(parse_feed(&answer.body, seen)?, place.start),
         }
     }
 
     fn of_query(
         &self,
         (mut page, per_page): (Page, Option<u64>),
-        start: u64,
+        place: &Place,
         short: &ShortPage,
     ) -> Result<Page, IngestError> {
         let came = page.len() as u64;
-        let left = page.total.unwrap_or(0).saturating_sub(start);
-        let size = self.request.page_size(start);
+        let left = page.total.unwrap_or(0).saturating_sub(place.start);
+        let size = self.request.page_size(place.start);
         // A server may have smaller pages than were asked for, and says so.
         let announced = left.min(per_page.filter(|per_page| *per_page > 0).map_or(size, |per_page| per_page.min(size)));
-        page.next = (came < left).then(|| Cursor::at("start", start.saturating_add(came)));
+        let next = (came < left).then(|| self.after(&page, place, came)).flatten();
+        page.later = if next.is_none() { place.later() } else { None };
+        page.next = next.and_then(|place| place.cursor());
+        // Of what changed, and of a window, the source tells only how many there are with all that was read before.
+        page.total = page.total.filter(|_| place.since.is_none() && place.until.is_none());
         if came >= announced {
             return Ok(page);
         }
@@ -70,6 +76,29 @@ impl ArxivSource {
         Err(IngestError::Short { came, announced })
     }
 
+    /// Where the walk goes on after a page that is not the last of its results.
+    fn after(&self, page: &Page, place: &Place, came: u64) -> Option<Place> {
+        let start = place.start.saturating_add(came);
+        match place.since {
+            Some(since) if reaches_behind(page, since) => None,
+            // So much changed that not all of it can be listed: everything is read again.
+            Some(_) if start >= MAX_RESULTS => Some(Place { began: place.began, ..Place::default() }),
+            None if start >= MAX_RESULTS => Some(self.window_after(page, place, start)),
+            _ => Some(Place { start, ..*place }),
+        }
+    }
+
+    /// The window that ends with the day of the last entry. Where that is no earlier one, the place is one that is
+    /// refused when it is asked for, with what to do.
+    fn window_after(&self, page: &Page, place: &Place, start: u64) -> Place {
+        let last = page.papers.iter().rev().find_map(|paper| paper.published).and_then(date);
+        let before = place.until.or(self.request.until);
+        match last.filter(|last| self.request.goes_by_day() && before.is_none_or(|before| *last < before)) {
+            Some(last) => Place { start: 0, until: Some(last), ..*place },
+            None => Place { start, ..*place },
+        }
+    }
+
     fn of_ids(&self, mut page: Page, start: u64) -> Result<Page, IngestError> {
         let asked = self.request.ids_at(start);
         let announced = page.total.unwrap_or(0).min(asked.len() as u64);
@@ -77,7 +106,7 @@ impl ArxivSource {
             return Err(IngestError::Short { came: 0, announced });
         }
         // With a query beside the ids, one that is missing may exist and not fit.
-        if self.request.query.is_none() && self.request.category.is_none() {
+        if self.request.asks_for_ids_alone() {
             let missing: Vec<Rejected> = asked.iter().filter(|id| !mentions(&page, id)).map(not_found).collect();
             page.rejected.extend(missing);
         }
@@ -86,6 +115,15 @@ impl ArxivSource {
         page.total = Some(total);
         page.next = (reached < total).then(|| Cursor::at("start", reached));
         Ok(page)
+    }
+
+    fn place(&self, cursor: Option<&Cursor>, seen: Timestamp) -> Result<Place, IngestError> {
+        let place = Place::of(cursor, seen)?;
+        let of_a_query = place.since.or(place.until).is_some();
+        match cursor {
+            Some(cursor) if of_a_query && !self.request.ids.is_empty() => Err(cursor.foreign()),
+            _ => Ok(place),
+        }
     }
 }
 
@@ -100,16 +138,26 @@ impl Source for ArxivSource {
     }
 
     async fn page(&self, cursor: Option<&Cursor>, seen: Timestamp) -> Result<Page, IngestError> {
-        let start = Cursor::number(cursor, "start")?;
-        let outgoing = Outgoing::get(self.request.url(&self.base_url, start)?, SETTING);
+        let place = self.place(cursor, seen)?;
+        let outgoing = Outgoing::get(self.request.address(&self.base_url, &place)?, SETTING);
         let short = ShortPage::default();
-        let fetched = self.client.fetch(&outgoing, |answer| self.read(answer, start, seen, &short)).await;
+        let fetched = self.client.fetch(&outgoing, |answer| self.read(answer, &place, seen, &short)).await;
         let short = short.into_inner().unwrap_or_else(PoisonError::into_inner);
         match (fetched, short) {
             (Err(IngestError::Short { .. } | IngestError::Transient { .. }), Some(short)) => Ok(short),
             (fetched, _) => fetched,
         }
     }
+}
+
+/// Whether a page of what changed, the latest first, has an entry from before that day.
+fn reaches_behind(page: &Page, since: Date) -> bool {
+    let changed = |paper: &Paper| paper.updated.or(paper.published).and_then(date);
+    page.papers.iter().filter_map(changed).min().is_some_and(|oldest| oldest < since)
+}
+
+fn date(date: PublicationDate) -> Option<Date> {
+    Date::new(date.year(), date.month()?, date.day()?).ok()
 }
 
 fn mentions(page: &Page, id: &ArxivId) -> bool {
@@ -119,21 +167,4 @@ fn mentions(page: &Page, id: &ArxivId) -> bool {
 
 fn not_found(id: &ArxivId) -> Rejected {
     Rejected { record: format!("arXiv:{id}"), reason: "not found: arXiv has no such paper".to_owned() }
-}
-
-/// arXiv says what is wrong in a feed of one entry; others on the way say it in their own form.
-fn refusal(answer: &Answer, seen: Timestamp) -> IngestError {
-    if let Some(place) = &answer.location {
-        return IngestError::refused(format!("sent on to {place}; if that is right, set {SETTING} to it"));
-    }
-    match parse_feed(&answer.body, seen) {
-        Err(refused @ IngestError::Refused { .. }) => refused,
-        _ if describe(&answer.body) == "an HTML page" => {
-            IngestError::refused(format!("by an HTML page; check {SETTING}"))
-        }
-        _ => {
-            let said = excerpt(&String::from_utf8_lossy(&answer.body), 200);
-            IngestError::refused(format!("arXiv says: {said}; check the query and {SETTING}"))
-        }
-    }
 }

@@ -1,12 +1,11 @@
 //! A record of Semantic Scholar's into a paper.
 
-use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use jiff::Timestamp;
 use paper::{ArxivId, Author, CorpusId, Paper, PaperIds, PublicationDate, SourceName};
 
-use super::wire::{self, ExternalId};
+use super::wire::{self, ExternalId, ExternalIds};
 use crate::text::{first_doi, present, push_new};
 
 /// The paper that a record tells of.
@@ -67,19 +66,19 @@ fn author(author: wire::Author) -> Option<Author> {
     Some(known)
 }
 
-fn ids(external: BTreeMap<String, ExternalId>) -> PaperIds {
-    let arxiv: Option<ArxivId> = external.get("ArXiv").and_then(parsed);
-    let text = |name: &str| external.get(name).and_then(text_of).as_deref().and_then(present);
+fn ids(external: ExternalIds) -> PaperIds {
+    let arxiv: Option<ArxivId> = external.arxiv.as_ref().and_then(parsed);
+    let text = |id: Option<ExternalId>| id.as_ref().and_then(text_of).as_deref().and_then(present);
     PaperIds {
         arxiv_version: arxiv.as_ref().and_then(ArxivId::version),
         arxiv: arxiv.map(|id| id.without_version()),
-        doi: text("DOI").and_then(|doi| first_doi(&doi)),
-        corpus_id: external.get("CorpusId").and_then(parsed::<CorpusId>),
-        pmid: external.get("PubMed").and_then(parsed),
-        pmcid: text("PubMedCentral"),
-        dblp: text("DBLP"),
-        acl: text("ACL"),
-        mag: text("MAG"),
+        doi: text(external.doi).and_then(|doi| first_doi(&doi)),
+        corpus_id: external.corpus_id.as_ref().and_then(parsed::<CorpusId>),
+        pmid: external.pubmed.as_ref().and_then(parsed),
+        pmcid: text(external.pubmed_central),
+        dblp: text(external.dblp),
+        acl: text(external.acl),
+        mag: text(external.mag),
         ..PaperIds::default()
     }
 }
@@ -92,7 +91,7 @@ fn text_of(id: &ExternalId) -> Option<String> {
     match id {
         ExternalId::Number(number) => Some(number.to_string()),
         ExternalId::Text(text) => Some(text.clone()),
-        ExternalId::Other(_) => None,
+        ExternalId::Other => None,
     }
 }
 
@@ -105,7 +104,8 @@ mod tests {
     }
 
     fn read(record: serde_json::Value) -> Result<Paper, String> {
-        paper(wire::paper(record).unwrap().unwrap(), seen())
+        let record = serde_json::value::to_raw_value(&record).unwrap();
+        paper(wire::paper(&record).unwrap().unwrap(), seen())
     }
 
     #[test]

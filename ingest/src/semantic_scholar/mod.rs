@@ -1,18 +1,23 @@
 //! Semantic Scholar's Academic Graph: every answer that lists papers, and the live source.
 
+mod body;
 mod convert;
+mod diff;
+mod lookup;
 mod request;
 mod source;
 mod wire;
 
+pub use diff::{DiffPage, S2Diff};
+pub use lookup::S2Lookup;
 pub use request::{DEFAULT_BASE_URL, FIELDS, S2Request};
 pub use source::S2Source;
 
 use std::time::Duration;
 
+use body::{Body, Papers};
 use jiff::Timestamp;
 use paper::SourceName;
-use serde_json::Value;
 
 use crate::{Cursor, IngestError, Page};
 
@@ -27,32 +32,32 @@ use crate::{Cursor, IngestError, Page};
 /// its words mean, [`IngestError::RateLimited`], [`IngestError::Transient`] or [`IngestError::Refused`];
 /// [`IngestError::Malformed`] for anything else.
 pub fn parse_body(bytes: &[u8], seen: Timestamp) -> Result<Page, IngestError> {
-    match wire::read(bytes)? {
-        wire::Body::Papers(papers) => Ok(page(papers, seen, &[])),
-        wire::Body::Failure(said) => Err(failure(&said)),
-        wire::Body::Other(what) => {
-            Err(IngestError::NotPapers { origin: SourceName::SemanticScholar, what: what.to_owned() })
-        }
+    Ok(page(papers_of(body::read(bytes)?)?, seen, &[]))
+}
+
+/// Why there is no paper where there is null.
+const NOT_FOUND: &str = "not found";
+
+fn papers_of(body: Body<'_>) -> Result<Papers<'_>, IngestError> {
+    match body {
+        Body::Papers(papers) => Ok(papers),
+        Body::Failure(said) => Err(failure(&said)),
+        Body::Other(what) => Err(IngestError::NotPapers { origin: SourceName::SemanticScholar, what: what.to_owned() }),
     }
 }
 
 /// The page that the records make; `asked` names those that have no name of their own, by their places.
-fn page(list: wire::Papers, seen: Timestamp, asked: &[String]) -> Page {
+fn page(list: Papers<'_>, seen: Timestamp, asked: &[String]) -> Page {
     let token = list.token.map(|token| Cursor::at("token", token));
     let next = token.or_else(|| list.next.map(|next| Cursor::at("offset", next)));
     let mut page = Page { next, total: list.total, ..Page::default() };
     for (place, record) in list.records.into_iter().enumerate() {
-        let name = name_of(&record).or_else(|| asked.get(place).cloned());
-        let read = wire::paper(record).and_then(|record| record.ok_or_else(|| "not found".to_owned()));
+        let read = wire::paper(record).and_then(|record| record.ok_or_else(|| NOT_FOUND.to_owned()));
+        let name = || wire::name_of(record).or_else(|| asked.get(place).cloned());
         let paper = read.and_then(|record| convert::paper(record, seen));
-        page.add(|| name.unwrap_or_else(|| format!("record {}", place + 1)), paper);
+        page.add(|| name().unwrap_or_else(|| format!("record {}", place + 1)), paper);
     }
     page
-}
-
-fn name_of(record: &Value) -> Option<String> {
-    let paper = record.get("citingPaper").or_else(|| record.get("citedPaper")).unwrap_or(record);
-    paper.get("paperId").and_then(Value::as_str).map(str::to_owned)
 }
 
 /// What an error means, by its words alone: a file has no status.
@@ -129,6 +134,7 @@ mod tests {
             (r#"{"paperId": "a", "title": "A"}"#, &["A"]),
             (r#"{"total": 0, "offset": 0}"#, &[]),
             (r#"{"data": []}"#, &[]),
+            (r#"{"data": null, "citingPaperInfo": {"openAccessPdf": null}}"#, &[]),
             ("[]", &[]),
         ] {
             assert_eq!(titles(body), expected, "{body}");

@@ -15,6 +15,13 @@ pub(super) const SEARCH_PAGE: u64 = 100;
 pub(super) const SEARCH_RESULTS: u64 = 1_000;
 pub(super) const BATCH: usize = 500;
 
+/// The most citations or references on a page, and of one paper: `offset + limit must be < 10000`, the API says.
+const LINKS_PAGE: u64 = 1_000;
+pub(super) const LINKS_RESULTS: u64 = 9_999;
+
+/// The most papers that are recommended at once.
+const RECOMMENDED: u64 = 500;
+
 /// A question to the Academic Graph (<https://api.semanticscholar.org/api-docs/graph>).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum S2Request {
@@ -24,6 +31,10 @@ pub enum S2Request {
         query: String,
     },
     /// All papers for a boolean query, 1,000 a page.
+    ///
+    /// A finished one leaves a place from which the next asks only for papers that were published since, with a
+    /// margin of 30 days for those that are entered late. What has changed in older papers, their citation counts
+    /// most of all, comes by looking them up again.
     Bulk {
         /// The query: `+ | - " * ( ) ~`.
         query: String,
@@ -33,6 +44,22 @@ pub enum S2Request {
     /// Papers by id, in any form that [`PaperRef`] reads or the API knows (`DOI:…`, `ACL:…`, `URL:…`).
     Batch {
         /// The ids; the answer comes in portions of 500.
+        ids: Vec<String>,
+    },
+    /// The papers that a paper cites, in its order; 9,999 at most.
+    References {
+        /// The paper, by an id in any of those forms.
+        id: String,
+    },
+    /// The papers that cite a paper, the newest first; 9,999 at most.
+    Citations {
+        /// The paper, likewise.
+        id: String,
+    },
+    /// Papers recommended to readers of these, 500 at most
+    /// (<https://api.semanticscholar.org/api-docs/recommendations>).
+    Recommended {
+        /// The papers, likewise.
         ids: Vec<String>,
     },
 }
@@ -53,6 +80,12 @@ impl S2Request {
                 format!("semantic-scholar:bulk:{query}|{}", sort.as_deref().unwrap_or_default())
             }
             Self::Batch { ids } => format!("semantic-scholar:batch:{}", ids.join(",")),
+            Self::References { id } => format!("semantic-scholar:references:{}", graph_id(id)),
+            Self::Citations { id } => format!("semantic-scholar:citations:{}", graph_id(id)),
+            Self::Recommended { ids } => {
+                let ids: Vec<String> = ids.iter().map(|id| graph_id(id)).collect();
+                format!("semantic-scholar:recommended:{}", ids.join(","))
+            }
         }
     }
 
@@ -69,20 +102,24 @@ impl S2Request {
                 Ok(get(base, "paper/search", said(query)?, place))
             }
             Self::Bulk { query, sort } => {
-                let token = cursor.map(|cursor| cursor.value("token").ok_or_else(|| cursor.foreign())).transpose()?;
-                let sort = sort.as_ref().map(|sort| ("sort", sort.clone()));
+                let BulkPlace { since, token } = BulkPlace::of(cursor)?;
+                let sort = sort.as_deref().map(|sort| ("sort", sort.to_owned()));
+                let since = since.map(|day| ("publicationDateOrYear", format!("{day}:")));
                 let token = token.map(|token| ("token", token.to_owned()));
-                Ok(get(base, "paper/search/bulk", said(query)?, sort.into_iter().chain(token)))
+                Ok(get(base, "paper/search/bulk", said(query)?, sort.into_iter().chain(since).chain(token)))
             }
             Self::Batch { .. } => {
-                let ids: Vec<String> = self.portion(cursor)?.iter().map(|id| batch_id(id)).collect();
+                let ids: Vec<String> = self.portion(cursor)?.iter().map(|id| graph_id(id)).collect();
                 let json = serde_json::json!({ "ids": ids }).to_string();
                 Ok(Call { url: address(base, "paper/batch"), json: Some(json) })
             }
+            Self::References { id } => links(base, id, "references", cursor),
+            Self::Citations { id } => links(base, id, "citations", cursor),
+            Self::Recommended { ids } => recommended(base, ids),
         }
     }
 
-    /// The ids that a batch asks for at `cursor`; none for a search.
+    /// The ids that a batch asks for at `cursor`; none for the others.
     pub(super) fn portion(&self, cursor: Option<&Cursor>) -> Result<&[String], IngestError> {
         let Self::Batch { ids } = self else { return Ok(&[]) };
         let begin = usize::try_from(Cursor::number(cursor, "batch")?).unwrap_or(usize::MAX);
@@ -108,19 +145,95 @@ fn get(base: &Url, path: &str, query: &str, more: impl IntoIterator<Item = (&'st
     Call { url, json: None }
 }
 
+/// Where a bulk search is: `token=…`, or `since=DAY` and `since=DAY|…` for one that asks for new papers only.
+#[derive(Debug, Default)]
+pub(super) struct BulkPlace<'c> {
+    /// The first day of publication that is asked for.
+    pub(super) since: Option<&'c str>,
+    /// What the page before gave.
+    pub(super) token: Option<&'c str>,
+}
+
+impl<'c> BulkPlace<'c> {
+    pub(super) fn of(cursor: Option<&'c Cursor>) -> Result<Self, IngestError> {
+        let Some(cursor) = cursor else { return Ok(Self::default()) };
+        match (cursor.value("token"), cursor.value("since")) {
+            (Some(token), _) => Ok(Self { since: None, token: Some(token) }),
+            (_, Some(since)) => Ok(match since.split_once('|') {
+                Some((day, token)) => Self { since: Some(day), token: Some(token) },
+                None => Self { since: Some(since), token: None },
+            }),
+            _ => Err(cursor.foreign()),
+        }
+    }
+
+    /// The place that a page leads on to, which is in the same search.
+    pub(super) fn next(&self, token: &str) -> Cursor {
+        match self.since {
+            Some(day) => Cursor::at("since", format!("{day}|{token}")),
+            None => Cursor::at("token", token),
+        }
+    }
+}
+
+/// A page of the papers that a paper is linked with.
+fn links(base: &Url, id: &str, kind: &str, cursor: Option<&Cursor>) -> Result<Call, IngestError> {
+    let offset = Cursor::number(cursor, "offset")?;
+    if let Some(beyond) = cursor.filter(|_| offset >= LINKS_RESULTS) {
+        return Err(beyond.foreign());
+    }
+    let mut url = address(base, &format!("paper/{}/{kind}", in_path(id)?));
+    let limit = LINKS_PAGE.min(LINKS_RESULTS - offset);
+    url.query_pairs_mut().append_pair("offset", &offset.to_string()).append_pair("limit", &limit.to_string());
+    Ok(Call { url, json: None })
+}
+
+/// One paper is asked about by its address, several by a list of good examples.
+fn recommended(base: &Url, ids: &[String]) -> Result<Call, IngestError> {
+    let (path, json) = match ids {
+        [one] => (format!("papers/forpaper/{}", in_path(one)?), None),
+        _ => {
+            let ids: Result<Vec<String>, IngestError> = ids.iter().map(|id| Ok(graph_id(said(id)?))).collect();
+            let ids: Vec<String> = ids?;
+            said(ids.first().map_or("", String::as_str))?;
+            ("papers/".to_owned(), Some(serde_json::json!({ "positivePaperIds": ids }).to_string()))
+        }
+    };
+    let mut url = with_fields(base, &format!("{}/recommendations/v1/{path}", host_root(base)));
+    url.query_pairs_mut().append_pair("limit", &RECOMMENDED.to_string());
+    Ok(Call { url, json })
+}
+
+/// The id to stand in a path: a slash of a DOI stays, as the API takes it; `?` and `#` are written by [`Url`].
+fn in_path(id: &str) -> Result<String, IngestError> {
+    Ok(graph_id(said(id)?).replace('%', "%25"))
+}
+
+const GRAPH: &str = "/graph/v1";
+
+/// What stands before the path of each of the services.
+fn host_root(base: &Url) -> &str {
+    let path = base.path().trim_end_matches('/');
+    path.strip_suffix(GRAPH).unwrap_or(path)
+}
+
 fn address(base: &Url, path: &str) -> Url {
-    let mut url = base.clone();
     let root = match base.path().trim_end_matches('/') {
-        "" => "/graph/v1",
+        "" => GRAPH,
         root => root,
     };
-    url.set_path(&format!("{root}/{path}"));
+    with_fields(base, &format!("{root}/{path}"))
+}
+
+fn with_fields(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(path);
     url.query_pairs_mut().append_pair("fields", FIELDS);
     url
 }
 
 /// The id as the API writes it; what [`PaperRef`] does not know is sent as it is.
-fn batch_id(id: &str) -> String {
+pub(super) fn graph_id(id: &str) -> String {
     match id.parse::<PaperRef>() {
         Ok(PaperRef::Arxiv(id)) => format!("ARXIV:{}", id.base()),
         Ok(PaperRef::Doi(doi)) => doi.arxiv().map_or_else(|| format!("DOI:{doi}"), |id| format!("ARXIV:{}", id.base())),
@@ -174,6 +287,52 @@ mod tests {
     }
 
     #[test]
+    fn a_bulk_search_of_what_is_new_keeps_its_first_day_from_page_to_page() {
+        let bulk = S2Request::Bulk { query: "a".into(), sort: None };
+        let since = ("publicationDateOrYear", "2026-10-01:");
+        assert_eq!(query(&bulk, Some("since=2026-10-01")), pairs(&[("query", "a"), since]));
+        let next = pairs(&[("query", "a"), since, ("token", "A|B=")]);
+        assert_eq!(query(&bulk, Some("since=2026-10-01|A|B=")), next);
+        let cursor: Cursor = "since=2026-10-01|T".parse().unwrap();
+        assert_eq!(BulkPlace::of(Some(&cursor)).unwrap().next("U").to_string(), "since=2026-10-01|U");
+    }
+
+    #[test]
+    fn the_links_of_a_paper_are_asked_for_by_its_id_up_to_the_end_of_what_is_given() {
+        let of = |id: &str| S2Request::Citations { id: id.into() };
+        for (id, path) in [
+            ("arXiv:2104.12255v2", "ARXIV:2104.12255"),
+            ("10.1002/(SICI)41:6<391::AID>3.0.CO;2-9", "DOI:10.1002/(SICI)41:6%3C391::AID%3E3.0.CO;2-9"),
+            ("10.1000/a%2fb?c#d", "DOI:10.1000/a%252fb%3Fc%23d"),
+            ("corpusid:7", "CorpusId:7"),
+        ] {
+            assert_eq!(call(&of(id), None).unwrap().url.path(), format!("/graph/v1/paper/{path}/citations"));
+        }
+        assert_eq!(query(&of("CorpusId:7"), None), pairs(&[("offset", "0"), ("limit", "1000")]));
+        assert_eq!(query(&of("CorpusId:7"), Some("offset=9000")), pairs(&[("offset", "9000"), ("limit", "999")]));
+        assert!(call(&of("CorpusId:7"), Some("offset=9999")).is_err());
+        let references = S2Request::References { id: " CorpusId:7".into() };
+        assert_eq!(call(&references, None).unwrap().url.path(), "/graph/v1/paper/CorpusId:7/references");
+        assert_eq!(references.key(), "semantic-scholar:references:CorpusId:7");
+    }
+
+    #[test]
+    fn recommendations_are_asked_for_beside_the_graph() {
+        let one = S2Request::Recommended { ids: vec!["pmid:12".into()] };
+        let several = S2Request::Recommended { ids: vec!["10.1000/a".into(), "CorpusId:8".into()] };
+        for (base, root) in [("http://h/", ""), ("http://h/graph/v1/", ""), ("http://h/x/graph/v1", "/x")] {
+            let base = base.parse().unwrap();
+            let asked = one.call(&base, None).unwrap();
+            assert_eq!(asked.url.path(), format!("{root}/recommendations/v1/papers/forpaper/PMID:12"));
+            assert!(asked.url.query_pairs().any(|(k, v)| k == "limit" && v == "500") && asked.json.is_none());
+            let asked = several.call(&base, None).unwrap();
+            assert_eq!(asked.url.path(), format!("{root}/recommendations/v1/papers/"));
+            assert_eq!(asked.json.unwrap(), r#"{"positivePaperIds":["DOI:10.1000/a","CorpusId:8"]}"#);
+        }
+        assert_eq!(several.key(), "semantic-scholar:recommended:DOI:10.1000/a,CorpusId:8");
+    }
+
+    #[test]
     fn a_batch_writes_ids_as_the_api_does_and_goes_in_portions() {
         let mut ids: Vec<String> = [
             "arXiv:2104.12255v2",
@@ -219,7 +378,13 @@ mod tests {
 
     #[test]
     fn nothing_is_no_question_and_a_foreign_cursor_no_place() {
-        for request in [S2Request::Search { query: " ".into() }, S2Request::Batch { ids: vec![] }] {
+        for request in [
+            S2Request::Search { query: " ".into() },
+            S2Request::Batch { ids: vec![] },
+            S2Request::References { id: " ".into() },
+            S2Request::Recommended { ids: vec![] },
+            S2Request::Recommended { ids: vec!["CorpusId:1".into(), String::new()] },
+        ] {
             let text = call(&request, None).unwrap_err().to_string();
             assert!(text.contains("nothing is asked of Semantic Scholar"), "{text}");
         }

@@ -1,21 +1,19 @@
 //! What Semantic Scholar sends, exactly as sent: every field may be absent or null, unknown ones are ignored.
 //! The shapes are those of <https://api.semanticscholar.org/api-docs/graph>.
 
-use std::collections::BTreeMap;
+use std::fmt;
 
-use paper::SourceName;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde::de::{Deserializer, Error, IgnoredAny, Visitor};
+use serde_json::value::RawValue;
 
-use crate::{IngestError, text};
-
-/// A record of a paper.
+/// A record of a paper. A citation or a reference has it inside, with what is known of the link around it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Paper {
     pub(super) paper_id: Option<String>,
     pub(super) corpus_id: Option<ExternalId>,
-    pub(super) external_ids: Option<BTreeMap<String, ExternalId>>,
+    pub(super) external_ids: Option<ExternalIds>,
     pub(super) url: Option<String>,
     pub(super) title: Option<String>,
     #[serde(rename = "abstract")]
@@ -29,15 +27,105 @@ pub(super) struct Paper {
     pub(super) publication_date: Option<String>,
     pub(super) journal: Option<Journal>,
     pub(super) authors: Option<Vec<Author>>,
+    pub(super) citing_paper: Inner,
+    pub(super) cited_paper: Inner,
 }
 
-/// An identifier of another place: a text, or a number in the case of the corpus id.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
+/// The paper in a link.
+#[derive(Debug, Default)]
+pub(super) enum Inner {
+    /// The record is no such link.
+    #[default]
+    None,
+    /// The link leads to nothing that is known.
+    Unknown,
+    Paper(Box<Paper>),
+}
+
+impl<'de> Deserialize<'de> for Inner {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map_or(Self::Unknown, Self::Paper))
+    }
+}
+
+/// Identifiers of other places.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ExternalIds {
+    #[serde(rename = "ArXiv")]
+    pub(super) arxiv: Option<ExternalId>,
+    #[serde(rename = "DOI")]
+    pub(super) doi: Option<ExternalId>,
+    #[serde(rename = "CorpusId")]
+    pub(super) corpus_id: Option<ExternalId>,
+    #[serde(rename = "PubMed")]
+    pub(super) pubmed: Option<ExternalId>,
+    #[serde(rename = "PubMedCentral")]
+    pub(super) pubmed_central: Option<ExternalId>,
+    #[serde(rename = "DBLP")]
+    pub(super) dblp: Option<ExternalId>,
+    #[serde(rename = "ACL")]
+    pub(super) acl: Option<ExternalId>,
+    #[serde(rename = "MAG")]
+    pub(super) mag: Option<ExternalId>,
+}
+
+/// An identifier of another place: a text, or a number in the case of the corpus id; what is neither tells nothing.
+#[derive(Debug)]
 pub(super) enum ExternalId {
     Number(u64),
     Text(String),
-    Other(serde::de::IgnoredAny),
+    Other,
+}
+
+impl<'de> Deserialize<'de> for ExternalId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OneId)
+    }
+}
+
+struct OneId;
+
+impl<'de> Visitor<'de> for OneId {
+    type Value = ExternalId;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an identifier")
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<ExternalId, E> {
+        Ok(ExternalId::Number(number))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<ExternalId, E> {
+        Ok(ExternalId::Text(text.to_owned()))
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<ExternalId, E> {
+        Ok(ExternalId::Other)
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<ExternalId, E> {
+        Ok(ExternalId::Other)
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<ExternalId, E> {
+        Ok(ExternalId::Other)
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<ExternalId, E> {
+        Ok(ExternalId::Other)
+    }
+
+    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<ExternalId, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(ExternalId::Other)
+    }
+
+    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<ExternalId, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(ExternalId::Other)
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -65,113 +153,35 @@ pub(super) struct Author {
     pub(super) name: Option<String>,
 }
 
-/// A whole body.
-#[derive(Debug)]
-pub(super) enum Body {
-    /// A list of papers in any of its shapes.
-    Papers(Papers),
-    /// An error, in their words.
-    Failure(String),
-    /// Something else, by its name.
-    Other(&'static str),
-}
-
-/// The records of a list, and how it goes on.
-#[derive(Debug, Default)]
-pub(super) struct Papers {
-    pub(super) records: Vec<Value>,
-    pub(super) next: Option<u64>,
-    pub(super) token: Option<String>,
-    pub(super) total: Option<u64>,
-}
-
-/// One record, still as it was sent: none for an unknown id.
-pub(super) fn paper(record: Value) -> Result<Option<Paper>, String> {
-    // A citation or a reference wraps the paper in what is known of the link.
-    let record = match record {
-        Value::Object(mut link) => {
-            let inner = link.remove("citingPaper").or_else(|| link.remove("citedPaper"));
-            inner.unwrap_or(Value::Object(link))
-        }
-        other => other,
-    };
-    serde_json::from_value(record).map_err(|error| format!("not in the form of a paper: {error}"))
-}
-
-/// Tells what a body is.
+/// One record: none for an unknown id.
 ///
 /// # Errors
-/// [`IngestError::Malformed`] when it is no JSON, or JSON of no known shape.
-pub(super) fn read(bytes: &[u8]) -> Result<Body, IngestError> {
-    let value = serde_json::from_slice(bytes).map_err(|error| no_json(bytes, &error))?;
-    match value {
-        Value::Array(records) => Ok(list(Papers { records, ..Papers::default() })),
-        Value::Object(object) => object_body(object),
-        _ => Err(malformed(None, "a bare JSON value".to_owned())),
-    }
+/// In words, what is not in its form.
+pub(super) fn paper(record: &RawValue) -> Result<Option<Paper>, String> {
+    let read: Option<Paper> = serde_json::from_str(record.get()).map_err(|error| {
+        // Where in the record it is would tell a user nothing.
+        let told = error.to_string();
+        format!("not in the form of a paper: {}", told.rsplit_once(" at line ").map_or(told.as_str(), |(what, _)| what))
+    })?;
+    Ok(read.and_then(|mut link| {
+        let inner = [std::mem::take(&mut link.citing_paper), std::mem::take(&mut link.cited_paper)];
+        match inner {
+            [Inner::Paper(paper), _] | [Inner::None, Inner::Paper(paper)] => Some(*paper),
+            [Inner::Unknown, _] | [_, Inner::Unknown] => None,
+            [Inner::None, Inner::None] => Some(link),
+        }
+    }))
 }
 
-fn object_body(mut object: Map<String, Value>) -> Result<Body, IngestError> {
-    if let Some(Value::String(said)) = object.get("error").or_else(|| object.get("message")) {
-        return Ok(Body::Failure(said.clone()));
+/// The paper id of a record that could not be read otherwise.
+pub(super) fn name_of(record: &RawValue) -> Option<String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Named {
+        citing_paper: Option<Box<Named>>,
+        cited_paper: Option<Box<Named>>,
+        paper_id: Option<String>,
     }
-    let number = |name: &str| object.get(name).and_then(Value::as_u64);
-    let token = object.get("token").and_then(Value::as_str).filter(|token| !token.is_empty()).map(str::to_owned);
-    let (next, total) = (number("next"), number("total"));
-    match object.remove("data").or_else(|| object.remove("recommendedPapers")) {
-        Some(Value::Array(records)) => Ok(list(Papers { records, next, token, total })),
-        Some(_) => Err(malformed(None, "`data` that is no list".to_owned())),
-        None if object.contains_key("offset") && total.unwrap_or(0) == 0 => Ok(Body::Papers(Papers::default())),
-        None => Ok(single(object)),
-    }
-}
-
-fn single(object: Map<String, Value>) -> Body {
-    let has = |name: &str| object.contains_key(name);
-    if let Some(other) = other_kind(&object) {
-        Body::Other(other)
-    } else if ["paperId", "corpusId", "externalIds", "title"].into_iter().any(has) {
-        Body::Papers(Papers { records: vec![Value::Object(object)], ..Papers::default() })
-    } else if has("release_id") {
-        Body::Other("a release of the data sets")
-    } else if has("diffs") || has("files") {
-        Body::Other("a list of files of a data set")
-    } else {
-        Body::Other("a JSON object without papers")
-    }
-}
-
-/// The first object tells for all: no list mixes kinds.
-fn list(papers: Papers) -> Body {
-    let first = papers.records.iter().find_map(Value::as_object);
-    if let Some(other) = first.and_then(other_kind) {
-        return Body::Other(other);
-    }
-    let bare = first.is_none() && papers.records.iter().any(|record| !record.is_null());
-    if bare { Body::Other("a list of bare values") } else { Body::Papers(papers) }
-}
-
-fn other_kind(object: &Map<String, Value>) -> Option<&'static str> {
-    if object.contains_key("snippet") {
-        Some("a list of snippets")
-    } else if object.contains_key("authorId") {
-        Some("about authors")
-    } else {
-        None
-    }
-}
-
-fn no_json(bytes: &[u8], error: &serde_json::Error) -> IngestError {
-    let seen = text::describe(bytes);
-    if seen != "JSON" {
-        malformed(None, seen)
-    } else if error.is_eof() {
-        malformed(Some(bytes.len() as u64), "the JSON ends in the middle,".to_owned())
-    } else {
-        malformed(None, format!("broken JSON ({error})"))
-    }
-}
-
-fn malformed(position: Option<u64>, what: String) -> IngestError {
-    IngestError::Malformed { origin: SourceName::SemanticScholar, position, what }
+    let named: Named = serde_json::from_str(record.get()).ok()?;
+    named.citing_paper.or(named.cited_paper).map_or(named.paper_id, |inner| inner.paper_id)
 }

@@ -17,7 +17,7 @@ fn entry(number: usize) -> String {
 }
 
 /// A feed of these papers out of `total`.
-fn feed(papers: std::ops::Range<usize>, total: usize) -> Reply {
+pub fn feed(papers: std::ops::Range<usize>, total: usize) -> Reply {
     let start = papers.start;
     let entries: String = papers.map(entry).collect();
     Reply::ok(format!(
@@ -26,15 +26,15 @@ fn feed(papers: std::ops::Range<usize>, total: usize) -> Reply {
     ))
 }
 
-fn request() -> ArxivRequest {
+pub fn request() -> ArxivRequest {
     ArxivRequest { category: Some("cs.CL".into()), max_results_per_page: 2, ..ArxivRequest::default() }
 }
 
-fn source_with(server: &Server, settings: ClientSettings, request: ArxivRequest) -> ArxivSource {
+pub fn source_with(server: &Server, settings: ClientSettings, request: ArxivRequest) -> ArxivSource {
     ArxivSource::new(client(settings), server.url(), request)
 }
 
-fn source(server: &Server) -> ArxivSource {
+pub fn source(server: &Server) -> ArxivSource {
     source_with(server, quick(), request())
 }
 
@@ -42,7 +42,7 @@ async fn first(server: &Server) -> Result<Page, IngestError> {
     source(server).page(None, seen()).await
 }
 
-async fn walk(source: &dyn Source) -> Vec<Page> {
+pub async fn walk(source: &dyn Source) -> Vec<Page> {
     let mut pages: Vec<Page> = Vec::new();
     let mut cursor: Option<Cursor> = None;
     loop {
@@ -55,7 +55,7 @@ async fn walk(source: &dyn Source) -> Vec<Page> {
     }
 }
 
-fn titles(pages: &[Page]) -> Vec<String> {
+pub fn titles(pages: &[Page]) -> Vec<String> {
     pages.iter().flat_map(|page| page.papers.iter().map(|paper| paper.title.clone())).collect()
 }
 
@@ -77,7 +77,7 @@ async fn cursors_lead_through_all_pages_to_the_end() {
 async fn a_page_that_comes_empty_or_short_is_asked_for_again() {
     let server = Server::with([feed(0..0, 5), feed(0..1, 5), feed(0..2, 5)]).await;
     let page = first(&server).await.unwrap();
-    assert_eq!((page.papers.len(), page.next.unwrap().to_string()), (2, "start=2".to_owned()));
+    assert_eq!((page.papers.len(), page.next.unwrap().to_string()), (2, "start=2;began=2023-11-14".to_owned()));
     assert_eq!(server.asked().len(), 3);
 }
 
@@ -265,7 +265,7 @@ async fn recorded_pages_are_walked_as_they_were() {
     let source: Arc<dyn Source> =
         Arc::new(source_with(&server, quick(), ArxivRequest { max_results_per_page: 10, ..request }));
     let mut cursor = None;
-    for next in ["start=10", "start=20", "start=30"] {
+    for next in ["start=10;began=2023-11-14", "start=20;began=2023-11-14", "start=30;began=2023-11-14"] {
         let page = source.page(cursor.as_ref(), seen()).await.unwrap();
         assert_eq!((page.papers.len(), page.total), (10, Some(214_881)));
         assert_eq!(page.next.as_ref().unwrap().to_string(), next);
@@ -273,4 +273,11 @@ async fn recorded_pages_are_walked_as_they_were() {
     }
     assert_eq!(source.key(), "arxiv:testing||submittedDate|descending");
     assert_eq!(source.name(), paper::SourceName::Arxiv);
+}
+
+#[tokio::test]
+async fn an_answer_without_a_byte_is_asked_for_again() {
+    let server = Server::with([Reply::ok(" \n"), feed(0..1, 1)]).await;
+    assert_eq!(first(&server).await.unwrap().papers.len(), 1);
+    assert_eq!(server.asked().len(), 2);
 }

@@ -1,7 +1,7 @@
 //! The Semantic Scholar source against a local server.
 
-use ingest::semantic_scholar::{FIELDS, S2Request, S2Source};
-use ingest::{IngestError, Page, Source};
+use ingest::semantic_scholar::{FIELDS, S2Lookup, S2Request, S2Source};
+use ingest::{IngestError, Lookup, Page, Source};
 use secrecy::SecretString;
 
 use crate::server::{Reply, Server, client, quick};
@@ -102,6 +102,114 @@ async fn a_batch_is_posted_in_portions_and_names_what_is_not_found() {
 }
 
 #[tokio::test]
+async fn a_batch_of_which_nothing_is_known_is_not_found_paper_by_paper() {
+    let server = Server::with([Reply::status(400, r#"{"error":"No valid paper ids given"}"#)]).await;
+    let batch = || S2Request::Batch { ids: vec!["10.1000/a".into(), "CorpusId:1".into()] };
+    let found = page(&server, batch(), None).await.unwrap();
+    let rejected: Vec<_> = found.rejected.iter().map(|r| (r.record.as_str(), r.reason.as_str())).collect();
+    assert_eq!(rejected, [("10.1000/a", "not found"), ("CorpusId:1", "not found")]);
+    assert_eq!((found.papers.len(), next(&found), server.asked().len()), (0, None, 1));
+    assert!(page(&server, search(), None).await.is_err(), "a search has no ids");
+}
+
+#[tokio::test]
+async fn a_finished_bulk_search_leaves_where_the_next_begins_and_that_leaves_one_again() {
+    let more = || Reply::ok(r#"{"total": 2, "token": "T", "data": [{"title": "A"}]}"#);
+    let last = || Reply::ok(r#"{"total": 2, "token": null, "data": [{"title": "B"}]}"#);
+    let server = Server::with([more(), last(), more(), last()]).await;
+    let bulk = || S2Request::Bulk { query: "x".into(), sort: None };
+    let first = page(&server, bulk(), None).await.unwrap();
+    assert_eq!((next(&first).as_deref(), first.later), (Some("token=T"), None));
+    let end = page(&server, bulk(), Some("token=T")).await.unwrap();
+    // What is seen here is seen on 2023-11-14; papers are entered up to 30 days late.
+    let later = end.later.unwrap().to_string();
+    assert_eq!((end.next, later.as_str()), (None, "since=2023-10-15"));
+    let new = page(&server, bulk(), Some(&later)).await.unwrap();
+    assert_eq!((next(&new).as_deref(), new.later), (Some("since=2023-10-15|T"), None));
+    let end = page(&server, bulk(), Some("since=2023-10-15|T")).await.unwrap();
+    assert_eq!((end.next, end.later.unwrap().to_string()), (None, later));
+    let since: Vec<_> = server.asked().iter().map(|asked| asked.parameter("publicationDateOrYear")).collect();
+    assert_eq!(since, [None, None, Some("2023-10-15:".to_owned()), Some("2023-10-15:".to_owned())]);
+}
+
+#[tokio::test]
+async fn citations_go_on_by_offset_and_where_they_end_too_early_the_page_says_so() {
+    let server = Server::with([
+        Reply::ok(r#"{"offset": 0, "next": 1000, "data": [{"citingPaper": {"title": "A"}}]}"#),
+        Reply::ok(r#"{"offset": 9000, "next": 9999, "data": [{"citingPaper": {"title": "B"}}]}"#),
+        Reply::ok(r#"{"offset": 1000, "data": []}"#),
+    ])
+    .await;
+    let citations = || S2Request::Citations { id: "10.1000/a".into() };
+    let first = page(&server, citations(), None).await.unwrap();
+    assert_eq!((titles(&first), next(&first), first.rejected.len()), (vec!["A"], Some("offset=1000".into()), 0));
+    let last = page(&server, citations(), Some("offset=9000")).await.unwrap();
+    assert_eq!((titles(&last), next(&last)), (vec!["B"], None));
+    assert_eq!(last.rejected[0].record, "semantic-scholar:citations:DOI:10.1000/a");
+    assert!(last.rejected[0].reason.starts_with("there are more than 9,999"), "{:?}", last.rejected);
+    assert_eq!(page(&server, citations(), Some("offset=1000")).await.unwrap(), Page::default());
+    let asked = server.asked();
+    assert_eq!(asked[0].uri.path(), "/graph/v1/paper/DOI:10.1000/a/citations");
+    assert_eq!((asked[1].parameter("offset"), asked[1].parameter("limit")), (Some("9000".into()), Some("999".into())));
+    assert_eq!(
+        (source(&server, citations()).newest_first(), asked[0].parameter("fields")),
+        (true, Some(FIELDS.into()))
+    );
+}
+
+#[tokio::test]
+async fn references_that_a_publisher_keeps_back_are_none() {
+    let body = r#"{"data": null, "citingPaperInfo": {"openAccessPdf": {"disclaimer": "Notice"}}}"#;
+    let server = Server::with([Reply::ok(body)]).await;
+    let references = || S2Request::References { id: "ARXIV:1706.03762".into() };
+    assert_eq!(page(&server, references(), None).await.unwrap(), Page::default());
+    assert!(!source(&server, references()).newest_first());
+    assert_eq!(server.asked()[0].uri.path(), "/graph/v1/paper/ARXIV:1706.03762/references");
+}
+
+#[tokio::test]
+async fn recommendations_are_one_page_asked_for_with_the_key() {
+    let server = Server::with([Reply::ok(r#"{"recommendedPapers": [{"title": "A"}]}"#)]).await;
+    for (ids, method, path) in [
+        (vec!["CorpusId:1"], "GET", "/recommendations/v1/papers/forpaper/CorpusId:1"),
+        (vec!["CorpusId:1", "CorpusId:2"], "POST", "/recommendations/v1/papers/"),
+    ] {
+        let request = S2Request::Recommended { ids: ids.into_iter().map(String::from).collect() };
+        let found = page(&server, request, None).await.unwrap();
+        assert_eq!((titles(&found), next(&found)), (vec!["A"], None));
+        let asked = server.asked().pop().unwrap();
+        assert_eq!((asked.method.as_str(), asked.uri.path()), (method, path));
+        assert_eq!(asked.headers["x-api-key"], KEY);
+    }
+}
+
+fn with_ids(ids: serde_json::Value) -> paper::Paper {
+    serde_json::from_value(serde_json::json!({"title": "A", "ids": ids})).unwrap()
+}
+
+#[tokio::test]
+async fn papers_are_looked_up_by_their_ids_and_each_answer_finds_the_paper_it_belongs_to() {
+    let body = r#"[{"title": "A", "corpusId": 5}, null, {"paperId": "x"}]"#;
+    let server = Server::with([Reply::ok(body), Reply::ok("[null]")]).await;
+    let lookup = S2Lookup::new(client(quick()), server.url(), Some(SecretString::from(KEY)));
+    let asked = [
+        with_ids(serde_json::json!({"arxiv": "2104.12255"})),
+        with_ids(serde_json::json!({"local": "nobody knows it"})),
+        with_ids(serde_json::json!({"doi": "10.1000/b"})),
+        with_ids(serde_json::json!({"pmid": "12"})),
+    ];
+    let found = lookup.look_up(&asked, seen()).await.unwrap();
+    assert_eq!(server.asked()[0].body, r#"{"ids":["ARXIV:2104.12255","DOI:10.1000/b","PMID:12"]}"#);
+    assert_eq!(paper::identity_keys(&found.papers[0]), ["arxiv:2104.12255", "corpus:5"]);
+    let rejected: Vec<_> = found.rejected.iter().map(|r| (r.record.as_str(), r.reason.as_str())).collect();
+    assert_eq!((found.papers.len(), found.unknown, rejected), (1, 1, vec![("PMID:12", "no title")]));
+    assert_eq!(lookup.look_up(&asked[1..2], seen()).await.unwrap(), ingest::LookedUp::default());
+    assert_eq!(server.asked().len(), 1, "of a paper without ids nothing is asked");
+    let short = lookup.look_up(&asked, seen()).await.unwrap_err().to_string();
+    assert!(short.ends_with("1 records where 3 were asked for"), "{short}");
+}
+
+#[tokio::test]
 async fn a_failure_that_passes_is_waited_out() {
     for status in [429, 500, 503, 504] {
         let server = Server::with([Reply::status(status, r#"{"message": "x"}"#), Reply::ok(r#"{"data": []}"#)]).await;
@@ -159,6 +267,29 @@ async fn every_recorded_error_is_understood_by_its_status() {
         assert!(expected, "{name}: {error:?}");
         assert_eq!(server.asked().len(), times, "{name}");
     }
+}
+
+#[tokio::test]
+async fn recorded_citations_are_walked_as_they_were() {
+    let recorded = files("api/semantic_scholar", "json");
+    let name = |file: &std::path::PathBuf| file.file_name().unwrap().to_string_lossy().into_owned();
+    let pages: Vec<Reply> = recorded
+        .iter()
+        .filter(|file| name(file).starts_with("test_get_paper_citations.") && name(file).ends_with(".200.json"))
+        .map(|file| Reply::ok(std::fs::read(file).unwrap()))
+        .collect();
+    if pages.is_empty() {
+        return;
+    }
+    let server = Server::with(pages).await;
+    let source = source(&server, S2Request::Citations { id: "CorpusId:14514057".into() });
+    let (mut records, mut cursor) = (0, None);
+    for _ in 0..19 {
+        let page = source.page(cursor.as_ref(), seen()).await.unwrap();
+        records += page.papers.len() + page.rejected.len();
+        cursor = page.next;
+    }
+    assert_eq!((records, cursor, server.asked().len()), (1_881, None, 19));
 }
 
 #[tokio::test]

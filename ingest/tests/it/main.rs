@@ -3,6 +3,12 @@
 
 mod corpus;
 mod live_arxiv;
+mod live_arxiv_daily;
+mod live_arxiv_harvest;
+mod live_arxiv_walks;
+mod live_breaker;
+mod live_crossref;
+mod live_diff;
 mod live_politeness;
 mod live_semantic_scholar;
 mod recordings;

@@ -29,6 +29,8 @@ CREATE TABLE records (
     -- Microseconds since 1970.
     seen         BIGINT NOT NULL,
     has_abstract BIGINT NOT NULL,
+    -- Of which kinds its identifiers are, each between spaces: ' doi arxiv '.
+    id_kinds     TEXT NOT NULL,
     -- The likenesses of its earlier states, as a JSON list.
     former       TEXT NOT NULL,
     UNIQUE (source, record_key)

@@ -11,7 +11,8 @@ use crate::dense::VectorPoint;
 /// A vector store that fails when it is told to.
 struct Failing {
     inner: EdgeStore,
-    flush_fails: AtomicBool,
+    /// The step that fails from now on; nothing of it is done.
+    fails_at: Mutex<Option<&'static str>>,
     search_fails: AtomicBool,
     calls: Mutex<Vec<&'static str>>,
 }
@@ -21,19 +22,24 @@ impl Failing {
         IndexError::disk(Path::new("/full"), "No space left on device (os error 28)")
     }
 
-    fn log(&self, call: &'static str) {
+    fn step(&self, call: &'static str) -> Result<(), IndexError> {
         self.calls.lock().unwrap().push(call);
+        if *self.fails_at.lock().unwrap() == Some(call) { Err(Self::disk()) } else { Ok(()) }
+    }
+
+    fn fail_at(&self, call: &'static str) {
+        *self.fails_at.lock().unwrap() = Some(call);
     }
 }
 
 #[async_trait]
 impl VectorStore for Failing {
     async fn upsert(&self, points: Vec<VectorPoint>) -> Result<(), IndexError> {
-        self.log("upsert");
+        self.step("upsert")?;
         self.inner.upsert(points).await
     }
     async fn delete_papers(&self, papers: &[PaperId], keep: &[PassageId]) -> Result<(), IndexError> {
-        self.log("delete");
+        self.step("delete")?;
         self.inner.delete_papers(papers, keep).await
     }
     async fn search(
@@ -57,10 +63,7 @@ impl VectorStore for Failing {
         self.inner.count().await
     }
     async fn flush(&self) -> Result<(), IndexError> {
-        self.log("flush");
-        if self.flush_fails.load(Ordering::Relaxed) {
-            return Err(Self::disk());
-        }
+        self.step("flush")?;
         self.inner.flush().await
     }
     async fn optimize(&self) -> Result<(), IndexError> {
@@ -74,8 +77,8 @@ impl VectorStore for Failing {
 fn failing(dir: &Path) -> (Arc<Failing>, HybridIndex) {
     let settings = IndexSettings { dir: dir.to_owned() };
     let inner = EdgeStore::open(&settings.dense_dir(), DIMENSION).unwrap();
-    let (flush_fails, search_fails) = (AtomicBool::new(false), AtomicBool::new(false));
-    let store = Arc::new(Failing { inner, flush_fails, search_fails, calls: Mutex::default() });
+    let (fails_at, search_fails, calls) = (Mutex::default(), AtomicBool::new(false), Mutex::default());
+    let store = Arc::new(Failing { inner, fails_at, search_fails, calls });
     let index = HybridIndex::open(settings, Some(store.clone()), Some(Arc::new(HashEmbedder::new(DIMENSION)))).unwrap();
     (store, index)
 }
@@ -86,7 +89,7 @@ async fn a_full_disk_leaves_the_watermark_and_the_next_try_repairs() {
     let (store, index) = failing(dir.path());
     index.write(shelf(), 5).await.unwrap();
     assert_eq!(*store.calls.lock().unwrap(), ["upsert", "delete", "flush"]);
-    store.flush_fails.store(true, Ordering::Relaxed);
+    store.fail_at("flush");
     let long = "Unicorns graze in the mist of dawn. ".repeat(100);
     let error = index.write(vec![indexed(1, "Unicorns", &long)], 6).await.unwrap_err();
     assert!(matches!(error, IndexError::Disk { .. }), "{error}");
@@ -102,6 +105,39 @@ async fn a_full_disk_leaves_the_watermark_and_the_next_try_repairs() {
     index.check().await.unwrap();
     assert_eq!(numbers(&index.search(query("unicorns", Mode::Hybrid)).await.unwrap())[0], 1);
     assert_eq!(index.watermark(), 7);
+}
+
+/// Takes the lexical arm's writer away, so that its commit fails.
+fn hold_the_words(dir: &Path) -> tantivy::IndexWriter {
+    let words = tantivy::Index::open_in_dir(dir.join("lexical")).unwrap();
+    words.writer_with_num_threads(1, 15_000_000).unwrap()
+}
+
+#[tokio::test]
+async fn a_cut_at_any_step_between_the_arms_shows_nothing_and_is_repaired() {
+    for step in ["upsert", "delete", "flush", "commit"] {
+        let dir = tempfile::tempdir().unwrap();
+        filled(dir.path()).await;
+        let (store, index) = failing(dir.path());
+        store.fail_at(step);
+        let held = (step == "commit").then(|| hold_the_words(dir.path()));
+        let long = "Unicorns graze in the mist of dawn. ".repeat(100);
+        let gone = IndexedPaper { id: id(2), revision: 7, paper: None, same_text: false };
+        let batch = vec![indexed(1, "Unicorns", &long), indexed(9, "Unicorns at night", ""), gone];
+        index.write(batch.clone(), 7).await.unwrap_err();
+        drop((index, store, held));
+        let index = open(dir.path());
+        assert_eq!((index.watermark(), index.stats().await.unwrap().papers), (5, 5), "{step}");
+        for mode in Mode::ALL {
+            let found = index.search(query("unicorns in the mist", mode)).await.unwrap();
+            let texts: Vec<&str> = found.hits.iter().map(|hit| hit.passage.text.as_str()).collect();
+            assert!(texts.iter().all(|text| !text.contains("nicorns")), "{step} {mode}: {texts:?}");
+        }
+        index.write(batch, 7).await.unwrap();
+        index.check().await.unwrap();
+        let stats = index.stats().await.unwrap();
+        assert_eq!((stats.watermark, stats.papers, stats.passages, stats.vectors), (7, 5, 7, Some(7)), "{step}");
+    }
 }
 
 #[tokio::test]

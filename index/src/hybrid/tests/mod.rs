@@ -4,6 +4,7 @@ use super::*;
 use crate::filter::Conditions;
 use crate::{EdgeStore, HashEmbedder, IndexedPaper, Mode, SearchHit, SearchQuery, SearchResults, Section, split};
 
+mod batches;
 mod failing;
 
 const DIMENSION: usize = 64;
@@ -19,7 +20,7 @@ fn paper(title: &str, text: &str) -> Paper {
 }
 
 fn indexed(number: usize, title: &str, text: &str) -> IndexedPaper {
-    IndexedPaper { id: id(number), revision: 1, paper: Some(paper(title, text)) }
+    IndexedPaper { id: id(number), revision: 1, paper: Some(paper(title, text)), same_text: false }
 }
 
 fn shelf() -> Vec<IndexedPaper> {
@@ -174,8 +175,12 @@ async fn filters_hold_on_both_arms() {
     let dir = tempfile::tempdir().unwrap();
     let index = open(dir.path());
     let shelf = crate::dense::suite::shelf();
-    let batch =
-        shelf.iter().enumerate().map(|(n, paper)| IndexedPaper { id: id(n), revision: 1, paper: Some(paper.clone()) });
+    let batch = shelf.iter().enumerate().map(|(n, paper)| IndexedPaper {
+        id: id(n),
+        revision: 1,
+        paper: Some(paper.clone()),
+        same_text: false,
+    });
     index.write(batch.collect(), 1).await.unwrap();
     for filter in crate::dense::suite::filters() {
         let conditions = Conditions::of(&filter);
@@ -220,7 +225,10 @@ async fn writing_again_replaces_on_both_arms_and_deleting_takes_out() {
     let long = "A sentence about unicorns in the mist. ".repeat(100);
     let report = index.write(vec![indexed(1, "Unicorns", &long)], 6).await.unwrap();
     assert_eq!((report.papers, report.passages), (1, 3));
-    let batch = vec![indexed(1, "Unicorns", "Once more."), IndexedPaper { id: id(2), revision: 2, paper: None }];
+    let batch = vec![
+        indexed(1, "Unicorns", "Once more."),
+        IndexedPaper { id: id(2), revision: 2, paper: None, same_text: false },
+    ];
     let report = index.write([batch, vec![indexed(1, "Unicorns", "A short one.")]].concat(), 7).await.unwrap();
     assert_eq!((report.papers, report.passages), (2, 1), "of two records of one paper the later counts");
     let stats = index.stats().await.unwrap();

@@ -1,0 +1,42 @@
+//! Batches that are prepared and committed, and what of them is embedded.
+
+use super::*;
+
+#[tokio::test]
+async fn a_text_that_the_index_has_is_not_embedded_again_but_its_facets_are_new() {
+    let dir = tempfile::tempdir().unwrap();
+    let index = filled(dir.path()).await;
+    let before = index.search(query("protein structures", Mode::Dense)).await.unwrap();
+    let dated = |number: usize, title: &str, text: &str, same_text: bool| {
+        let mut indexed = indexed(number, title, text);
+        indexed.paper.as_mut().unwrap().year = Some(2021);
+        IndexedPaper { same_text, ..indexed }
+    };
+    let folding = ("Protein folding", "Structures of proteins are predicted with attention.");
+    let report = index.write(vec![dated(2, folding.0, folding.1, true)], 6).await.unwrap();
+    assert_eq!((report.papers, report.passages, report.embedded), (1, 1, 0));
+    let after = index.search(query("protein structures", Mode::Dense)).await.unwrap();
+    assert_eq!(after.hits, before.hits);
+    let filter = crate::Filter { year_from: Some(2021), ..crate::Filter::default() };
+    for mode in Mode::ALL {
+        let found = index.search(SearchQuery { filter: filter.clone(), ..query("protein", mode) }).await.unwrap();
+        assert_eq!(numbers(&found), [2], "{mode}");
+    }
+    let unknown = index.write(vec![dated(8, "Unicorns", "In the mist.", true)], 7).await.unwrap();
+    assert_eq!(unknown.embedded, 1, "the index does not have it, whatever is said");
+    let both = vec![dated(2, folding.0, "Another text.", false), dated(2, folding.0, "Another text.", true)];
+    assert_eq!(index.write(both, 8).await.unwrap().embedded, 1, "the index has neither of the two");
+}
+
+#[tokio::test]
+async fn a_batch_that_is_prepared_is_found_when_it_is_committed() {
+    let dir = tempfile::tempdir().unwrap();
+    let index = open(dir.path());
+    let (first, second) = (vec![indexed(0, "Graphs", "")], vec![indexed(1, "Graphs and trees", "")]);
+    let (first, second) = (index.prepare(first).await.unwrap(), index.prepare(second).await.unwrap());
+    assert_eq!((index.watermark(), index.stats().await.unwrap().papers), (0, 0));
+    index.commit(first, 3).await.unwrap();
+    assert_eq!((index.watermark(), numbers(&index.search(query("graphs", Mode::Hybrid)).await.unwrap())), (3, vec![0]));
+    index.commit(second, 4).await.unwrap();
+    assert_eq!((index.watermark(), index.stats().await.unwrap().papers), (4, 2));
+}

@@ -1,0 +1,171 @@
+//! The lock on a home folder, and what it tells those who come second.
+
+use std::fmt;
+use std::fs::{File, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+
+use super::AppError;
+
+/// The most of a lock file that is read, in bytes: a process id, an address and an id.
+const LONGEST_NOTE: u64 = 200;
+
+/// The lock on a home folder, held as long as the value lives; the system frees it when the process ends in
+/// whatever way.
+#[derive(Debug)]
+pub(super) struct HomeLock {
+    file: File,
+}
+
+/// Who holds a home folder, as far as it told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Holder {
+    /// Its process id.
+    pub process: Option<u32>,
+    /// Where it serves the library, when it does.
+    pub server: Option<ServedAt>,
+}
+
+/// Where a library is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServedAt {
+    /// Where the server listens.
+    pub address: SocketAddr,
+    /// Its id, by which it is told from whatever else may answer there later.
+    pub instance: String,
+}
+
+impl ServedAt {
+    /// Where it is reached from this machine: one that listens everywhere is asked by loopback.
+    #[must_use]
+    pub fn from_here(&self) -> SocketAddr {
+        let ip = match self.address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        SocketAddr::new(ip, self.address.port())
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.process, &self.server) {
+            (Some(process), Some(server)) => {
+                write!(f, " (process {process}, which serves it at http://{})", server.address)
+            }
+            (Some(process), None) => write!(f, " (process {process})"),
+            (None, _) => Ok(()),
+        }
+    }
+}
+
+impl Holder {
+    /// Reads what [`Holder::note`] wrote; what cannot be read is not known.
+    fn read(note: &str) -> Self {
+        let mut words = note.split_ascii_whitespace();
+        let process = words.next().and_then(|word| word.parse().ok());
+        let address = words.next().and_then(|word| word.parse().ok());
+        let server = address.zip(words.next()).map(|(address, id)| ServedAt { address, instance: id.to_owned() });
+        Self { process, server }
+    }
+
+    fn note(&self) -> String {
+        let process = self.process.map(|process| process.to_string()).unwrap_or_default();
+        match &self.server {
+            Some(server) => format!("{process} {} {}\n", server.address, server.instance),
+            None => format!("{process}\n"),
+        }
+    }
+}
+
+impl HomeLock {
+    /// Takes the lock, and tells that this process has it.
+    pub(super) fn take(home: &Path) -> Result<Self, AppError> {
+        let failed = |source| AppError::Home { path: home.to_owned(), source };
+        std::fs::create_dir_all(home).map_err(failed)?;
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = options.open(home.join("lock")).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut note = String::new();
+                let _ = file.take(LONGEST_NOTE).read_to_string(&mut note);
+                return Err(AppError::InUse { path: home.to_owned(), holder: Holder::read(&note) });
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        let lock = Self { file };
+        // The lock is what counts; who holds it is a courtesy, which a full disk may keep from being told.
+        let _ = lock.tell(None);
+        Ok(lock)
+    }
+
+    /// Tells who holds the lock, and where the library is served.
+    pub(super) fn tell(&self, server: Option<ServedAt>) -> io::Result<()> {
+        let note = Holder { process: Some(std::process::id()), server }.note();
+        let mut file = &self.file;
+        file.set_len(0)?;
+        file.rewind()?;
+        file.write_all(note.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn holder(home: &Path) -> Holder {
+        match HomeLock::take(home) {
+            Err(AppError::InUse { holder, .. }) => holder,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn who_comes_second_is_told_who_holds_it_and_where_it_is_served() {
+        let home = tempfile::tempdir().unwrap();
+        let lock = HomeLock::take(home.path()).unwrap();
+        let process = Some(std::process::id());
+        assert_eq!(holder(home.path()), Holder { process, server: None });
+        let server = ServedAt { address: "0.0.0.0:8080".parse().unwrap(), instance: "an-id".to_owned() };
+        lock.tell(Some(server.clone())).unwrap();
+        let told = holder(home.path());
+        assert_eq!(told, Holder { process, server: Some(server.clone()) });
+        let shown = format!(" (process {}, which serves it at http://0.0.0.0:8080)", std::process::id());
+        assert_eq!((told.to_string(), server.from_here()), (shown, "127.0.0.1:8080".parse().unwrap()));
+        drop(lock);
+        let again = HomeLock::take(home.path()).unwrap();
+        assert_eq!(holder(home.path()), Holder { process, server: None }, "an old address is not told on");
+        drop(again);
+    }
+
+    #[test]
+    fn a_server_that_listens_everywhere_is_asked_by_loopback() {
+        for (address, reached) in [
+            ("0.0.0.0:1", "127.0.0.1:1"),
+            ("[::]:1", "[::1]:1"),
+            ("127.0.0.1:1", "127.0.0.1:1"),
+            ("192.0.2.7:1", "192.0.2.7:1"),
+        ] {
+            let server = ServedAt { address: address.parse().unwrap(), instance: String::new() };
+            assert_eq!(server.from_here(), reached.parse().unwrap());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_told_is_read_back_and_nothing_panics(process: u32, port: u16, instance in "[a-z0-9-]{1,40}", junk in "\\PC{0,60}") {
+            let server = ServedAt { address: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port), instance };
+            for server in [None, Some(server)] {
+                let holder = Holder { process: Some(process), server };
+                prop_assert_eq!(Holder::read(&holder.note()), holder);
+            }
+            let _ = Holder::read(&junk);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The server that has the library, asked over its REST API on this machine. The only other client than those of the
+//! providers, and it goes nowhere else.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use index::{Filter, SearchQuery};
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::{Body, RequestBuilder, Response, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::Usage;
+use super::events::EventLines;
+use super::meter::Meter;
+use crate::agent::answer::Question;
+use crate::api::health::Live;
+use crate::api::stats::Stats;
+use crate::api::wire::SearchResponse;
+use crate::app::ServedAt;
+use crate::citation::Format;
+use crate::config::SyncSpec;
+use crate::library::IntakeReport;
+
+/// How long a server that is there may take to say so.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A server that has the library.
+pub(crate) struct Remote {
+    client: reqwest::Client,
+    address: String,
+}
+
+/// What a failed request is answered with.
+#[derive(Deserialize)]
+struct Problem {
+    status: u16,
+    detail: String,
+}
+
+impl From<Problem> for anyhow::Error {
+    /// Ends the command as it would end without a server.
+    fn from(problem: Problem) -> Self {
+        match problem.status {
+            400 => Usage(problem.detail).into(),
+            _ => anyhow::anyhow!(problem.detail),
+        }
+    }
+}
+
+impl Remote {
+    /// The server at this address, when it answers there and is the one that has the library.
+    pub(crate) async fn find(server: &ServedAt) -> Option<Self> {
+        let client = reqwest::Client::builder().no_proxy().connect_timeout(PATIENCE).build().ok()?;
+        let remote = Self { client, address: format!("http://{}", server.from_here()) };
+        let asked = remote.client.get(remote.url("/healthz")).timeout(PATIENCE);
+        let live: Live = asked.send().await.ok()?.json().await.ok()?;
+        (live.instance == server.instance).then_some(remote)
+    }
+
+    pub(crate) async fn search(&self, query: &SearchQuery) -> anyhow::Result<SearchResponse> {
+        let mut body = filters(&query.filter);
+        body.extend([
+            ("q".to_owned(), json!(query.text)),
+            ("mode".to_owned(), json!(query.mode)),
+            ("limit".to_owned(), json!(query.limit)),
+        ]);
+        self.document(self.post("/v1/search", &Value::Object(body))).await
+    }
+
+    pub(crate) async fn ask(&self, question: &Question) -> anyhow::Result<Value> {
+        let filters = filters(&question.filter);
+        let body = json!({"question": question.text(), "mode": question.mode, "filters": filters});
+        self.document(self.post("/v1/answers", &body)).await
+    }
+
+    pub(crate) async fn cite(&self, ids: &[String], format: Format) -> anyhow::Result<String> {
+        let body = json!({"ids": ids, "format": format.as_str()});
+        let response = self.send(self.post("/v1/citations", &body)).await?;
+        response.text().await.with_context(|| self.lost())
+    }
+
+    pub(crate) async fn stats(&self) -> anyhow::Result<Stats> {
+        self.document(self.client.get(self.url("/v1/stats"))).await
+    }
+
+    pub(crate) async fn sync(&self, spec: &SyncSpec, meter: &Meter) -> anyhow::Result<IntakeReport> {
+        let body = serde_json::to_value(spec)?;
+        self.follow(self.post("/v1/sync", &body), meter).await
+    }
+
+    pub(crate) async fn import(&self, lines: Body, max: usize, meter: &Meter) -> anyhow::Result<IntakeReport> {
+        let request = self.client.post(self.url(&format!("/v1/imports?max={max}")));
+        self.follow(request.header(CONTENT_TYPE, "application/jsonl").body(lines), meter).await
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.address)
+    }
+
+    fn lost(&self) -> String {
+        format!("the server at {} broke off; see its log, and run the command again", self.address)
+    }
+
+    fn post(&self, path: &str, body: &Value) -> RequestBuilder {
+        self.client.post(self.url(path)).header(CONTENT_TYPE, "application/json").body(body.to_string())
+    }
+
+    async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+        let response = request.send().await.with_context(|| self.lost())?;
+        if response.status() == StatusCode::OK {
+            return Ok(response);
+        }
+        let status = response.status();
+        let problem: Result<Problem, _> = response.json().await;
+        Err(problem.map_or_else(|_| anyhow::anyhow!("the server at {} answered {status}", self.address), Into::into))
+    }
+
+    async fn document<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
+        let text = self.send(request).await?.text().await.with_context(|| self.lost())?;
+        serde_json::from_str(&text).with_context(|| {
+            format!("the server at {} is another version of lectern; start it anew with this one", self.address)
+        })
+    }
+
+    /// Shows the events of a sync or an import until its report.
+    async fn follow(&self, request: RequestBuilder, meter: &Meter) -> anyhow::Result<IntakeReport> {
+        let mut response = self.send(request.header(ACCEPT, "text/event-stream")).await?;
+        let mut events = EventLines::default();
+        while let Some(piece) = response.chunk().await.with_context(|| self.lost())? {
+            for (kind, data) in events.push(&piece) {
+                match kind.as_str() {
+                    "progress" => meter.tell(serde_json::from_str(&data)?),
+                    "report" => return Ok(serde_json::from_str(&data)?),
+                    "error" => return Err(serde_json::from_str::<Problem>(&data)?.into()),
+                    _ => {}
+                }
+            }
+        }
+        anyhow::bail!(self.lost())
+    }
+}
+
+/// The filter as requests say it.
+fn filters(filter: &Filter) -> serde_json::Map<String, Value> {
+    let Filter { year_from, year_to, authors, venues, categories, sources } = filter;
+    [
+        ("year_from", json!(year_from)),
+        ("year_to", json!(year_to)),
+        ("author", json!(authors)),
+        ("venue", json!(venues)),
+        ("category", json!(categories)),
+        ("source", json!(sources)),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
+}

@@ -1,0 +1,138 @@
+//! Adding, changing, pausing and deleting jobs, and letting dead letters try again.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::{Job, Jobs, JobsError};
+use crate::config::{JobSpec, check_name};
+use crate::store::{DeadLetter, JobState, Letter, Trigger};
+
+/// What is remembered of a job that is defined so, or so from now on.
+///
+/// A new schedule counts from now, so that changing it makes nothing due; what failed before tells nothing of the new
+/// definition; a run that was interrupted is made up all the same.
+pub(super) fn defined(
+    known: Option<JobState>,
+    name: &str,
+    spec: &JobSpec,
+    of_file: bool,
+    now: Timestamp,
+) -> Result<(JobState, Letter), JobsError> {
+    let unreadable = |reason: String| JobsError::Unreadable { name: name.to_owned(), reason };
+    let definition = serde_json::to_string(&spec.fields().map_err(|fault| unreadable(fault.to_string()))?);
+    let definition = definition.map_err(|fault| unreadable(fault.to_string()))?;
+    let fresh = JobState {
+        name: name.to_owned(),
+        of_file,
+        definition,
+        paused: None,
+        considered: now,
+        again: None,
+        failures: 0,
+        first_failed: None,
+    };
+    let Some(known) = known else { return Ok((fresh, Letter::Drop)) };
+    let before = read(&known).ok();
+    let same = |what: fn(&JobSpec, &JobSpec) -> bool| before.as_ref().is_some_and(|before| what(before, spec));
+    if same(|before, spec| before.schedule == spec.schedule && before.sync == spec.sync) {
+        let paused = known.paused.filter(|_| same(|before, spec| before.paused == spec.paused));
+        return Ok((JobState { of_file, definition: fresh.definition, paused, ..known }, Letter::Keep));
+    }
+    let considered = if same(|before, spec| before.schedule == spec.schedule) { known.considered } else { now };
+    let paused = known.paused.filter(|_| same(|before, spec| before.paused == spec.paused));
+    let again = known.again.filter(|(_, trigger)| *trigger != Trigger::Retry);
+    Ok((JobState { considered, paused, again, ..fresh }, Letter::Drop))
+}
+
+/// The job that a stored definition tells.
+pub(super) fn read(state: &JobState) -> Result<JobSpec, JobsError> {
+    let unreadable = |reason: String| JobsError::Unreadable { name: state.name.clone(), reason };
+    let fields: Map<String, Value> =
+        serde_json::from_str(&state.definition).map_err(|fault| unreadable(fault.to_string()))?;
+    JobSpec::from_fields(fields).map_err(unreadable)
+}
+
+impl Jobs {
+    /// Adds a job or changes one; says whether it is new. `{"paused": …}` alone pauses or resumes one, also one of the
+    /// configuration file.
+    ///
+    /// # Errors
+    /// [`JobsError::Bad`] for what is no job, [`JobsError::OfFile`] for another change to one of the file,
+    /// [`JobsError::NotFound`] when there is none to pause, and when the store fails.
+    pub async fn put(&self, name: &str, fields: Map<String, Value>) -> Result<bool, JobsError> {
+        check_name(name).map_err(JobsError::Bad)?;
+        if name == "dead-letters" {
+            return Err(JobsError::Bad("no job can have the name `dead-letters`, which is an address".to_owned()));
+        }
+        if let (1, Some(paused)) = (fields.len(), fields.get("paused")) {
+            let paused = paused.as_bool().ok_or_else(|| JobsError::Bad("`paused` is true or false".to_owned()))?;
+            return self.pause(name, paused).await.map(|()| false);
+        }
+        let spec = JobSpec::from_fields(fields).map_err(JobsError::Bad)?;
+        let _editing = self.shared.editing.lock().await;
+        let known = self.shared.store.job(name).await?;
+        if known.as_ref().is_some_and(|job| job.of_file) {
+            return Err(JobsError::OfFile(name.to_owned()));
+        }
+        let is_new = known.is_none();
+        let (state, letter) = defined(known, name, &spec, false, self.shared.clock.now())?;
+        self.shared.store.save_job(&state, &letter).await?;
+        self.shared.changed.notify_one();
+        Ok(is_new)
+    }
+
+    /// Pauses a job or resumes it. While it is paused it is not due, so that nothing is made up when it is resumed.
+    ///
+    /// # Errors
+    /// [`JobsError::NotFound`], and when the store fails.
+    pub async fn pause(&self, name: &str, paused: bool) -> Result<(), JobsError> {
+        let _editing = self.shared.editing.lock().await;
+        let job = self.job(name).await?;
+        if job.is_paused() == paused {
+            return Ok(());
+        }
+        let mut state = job.state;
+        state.paused = Some(paused).filter(|paused| *paused != job.spec.paused);
+        if !paused {
+            state.considered = self.shared.clock.now();
+        }
+        self.shared.store.save_job(&state, &Letter::Keep).await?;
+        self.shared.changed.notify_one();
+        Ok(())
+    }
+
+    /// Deletes a job; its history stays, and a run under way goes on to its end.
+    ///
+    /// # Errors
+    /// [`JobsError::NotFound`], [`JobsError::OfFile`], and when the store fails.
+    pub async fn delete(&self, name: &str) -> Result<(), JobsError> {
+        let _editing = self.shared.editing.lock().await;
+        let state = self.shared.store.job(name).await?.ok_or_else(|| JobsError::NotFound(name.to_owned()))?;
+        if state.of_file {
+            return Err(JobsError::OfFile(name.to_owned()));
+        }
+        Ok(self.shared.store.remove_job(name).await?)
+    }
+
+    /// Lets a dead letter try again at once, or `only_forget` it, so that its job goes on by its schedule; the job's
+    /// name.
+    ///
+    /// # Errors
+    /// [`JobsError::NoLetter`], and when the store fails.
+    pub async fn revive(&self, letter: &str, only_forget: bool) -> Result<String, JobsError> {
+        let _editing = self.shared.editing.lock().await;
+        let DeadLetter { job: name, .. } = self.letter(letter).await?;
+        let Job { mut state, .. } = self.job(&name).await?;
+        let now = self.shared.clock.now();
+        (state.considered, state.failures, state.first_failed) = (now, 0, None);
+        state.again = Some((now, Trigger::Retry)).filter(|_| !only_forget);
+        self.shared.store.save_job(&state, &Letter::Drop).await?;
+        self.shared.changed.notify_one();
+        Ok(name)
+    }
+
+    async fn letter(&self, id: &str) -> Result<DeadLetter, JobsError> {
+        let letters = self.shared.store.dead_letters().await?;
+        letters.into_iter().find(|letter| letter.id == id).ok_or_else(|| JobsError::NoLetter(id.to_owned()))
+    }
+}

@@ -1,7 +1,7 @@
 # `make run` and `make test` do all the set-up themselves; `make` alone lists what there is.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build run test test-qdrant smoke fmt lint deny ci
+.PHONY: help setup build run test test-qdrant smoke bench fuzz fmt lint deny ci
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -34,6 +34,13 @@ smoke: setup ## build the dev binary and try its whole line on the sample librar
 	@echo '==> build: the dev binary'
 	@cargo build --workspace --all-targets --locked
 	@scripts/smoke.sh '$(TARGET)/debug/lectern'
+
+bench: setup ## measure parsers, words, and a whole import against the embedding ceiling
+	@cargo bench --workspace --locked
+
+SECONDS := 600
+fuzz: setup ## fuzz the parsers, each for SECONDS (600)
+	@scripts/fuzz.sh '$(TARGET)' '$(SECONDS)'
 
 fmt: ## format the code
 	@cargo fmt --all

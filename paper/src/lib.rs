@@ -9,6 +9,7 @@ mod doi;
 mod identity;
 mod ids;
 mod merge;
+mod provenance;
 mod record;
 mod works;
 
@@ -22,6 +23,7 @@ pub use identity::{
 };
 pub use ids::{CorpusId, PaperId, PaperIds, PaperRef, Pmid, S2Id};
 pub use merge::{merge, newer_of_same_record};
+pub use provenance::provenance;
 pub use record::{Paper, Sighting, SourceName};
 pub use works::{Decision, Known, LinkKind, RecordName, Works, links, works};
 

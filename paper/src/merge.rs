@@ -153,6 +153,9 @@ fn merge_sources(ordered: &[&Paper]) -> Vec<Sighting> {
 }
 
 #[cfg(test)]
+pub(crate) use tests::any_paper;
+
+#[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use proptest::prelude::*;
@@ -230,7 +233,7 @@ mod tests {
         assert_eq!(merge(&[]), None);
     }
 
-    fn any_paper() -> impl Strategy<Value = Paper> {
+    pub(crate) fn any_paper() -> impl Strategy<Value = Paper> {
         let source = prop::sample::select(SourceName::ALL.to_vec());
         let text = prop::option::of("[a-c]{1,2}");
         let numbers = (prop::option::of(1u16..3), prop::option::of(0u64..3), prop::option::of(2000i64..2003), 0i64..4);

@@ -3,15 +3,17 @@
 //! whoever does not join only shows one twice, so what is doubtful stays apart.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clusters::{Sets, Summary, any_pair};
 use crate::identity::own_title;
-use crate::{Paper, SourceName, identity_keys, likeness_key, record_key};
+use crate::{Paper, ParseError, SourceName, identity_keys, likeness_key, record_key, string_serde};
 
-/// A record's name: who told, and under which key ([`record_key`]).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// A record's name: who told, and under which key ([`record_key`]); written `arxiv/arxiv:1706.03762`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordName {
     /// Who told.
     pub source: SourceName,
@@ -26,6 +28,24 @@ impl RecordName {
         Self { source: record.source().unwrap_or(SourceName::Import), record: record_key(record) }
     }
 }
+
+impl fmt::Display for RecordName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.source, self.record)
+    }
+}
+
+impl FromStr for RecordName {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let named = text.split_once('/').filter(|(_, record)| !record.is_empty());
+        let fault = || ParseError::new(text, "a record's name, its source and its key: arxiv/arxiv:1706.03762");
+        let (source, record) = named.ok_or_else(fault)?;
+        Ok(Self { source: source.parse().map_err(|_| fault())?, record: record.to_owned() })
+    }
+}
+string_serde!(RecordName);
 
 /// A record as it stands.
 #[derive(Debug, Clone, Copy)]

@@ -46,6 +46,18 @@ pub enum StoreError {
         /// Their ids and titles.
         papers: Vec<(PaperId, String)>,
     },
+    /// Records cannot be joined or separated as it was asked.
+    #[error("{why}")]
+    Undecidable {
+        /// Why.
+        why: String,
+    },
+    /// There is no such decision to take back.
+    #[error("there is no decision {id} that holds; `lectern papers decisions` lists them")]
+    NoDecision {
+        /// Its number.
+        id: i64,
+    },
     /// Any other failure of the database.
     #[error("the library database failed: {0}")]
     Database(sqlx::Error),

@@ -8,6 +8,7 @@ mod carry_over;
 mod checks;
 mod cursors;
 mod dead_letters;
+mod decisions;
 mod entry;
 mod error;
 mod job_runs;
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 pub use checks::DueRequest;
 pub use dead_letters::DeadLetter;
+pub use decisions::{Decided, Provenance, Told};
 pub use error::StoreError;
 pub use job_runs::{JobRun, RunStatus, Trigger};
 pub use jobs::{JobState, Letter};

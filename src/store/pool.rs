@@ -6,6 +6,7 @@ use paper::{LinkKind, PaperId, RecordName};
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::StoreError;
+use super::decisions::{self, Held};
 use super::entry::Entry;
 
 /// A link, beside those that one work has, that more records share than this says nothing: one title "Editorial", a
@@ -34,11 +35,20 @@ pub(super) struct Pool {
     stored: HashMap<i64, i64>,
     /// By how many that changes.
     gained: HashMap<i64, i64>,
+    /// Whether there are decisions to look for.
+    pub decided: bool,
+    /// Those about the records here.
+    pub decisions: Held,
     links_followed: HashSet<i64>,
     papers_followed: HashSet<PaperId>,
 }
 
 impl Pool {
+    /// An empty pool; `decided` says whether there are decisions to look for.
+    pub fn new(decided: bool) -> Self {
+        Self { decided, ..Self::default() }
+    }
+
     pub fn add(&mut self, entry: Entry) -> usize {
         let place = self.entries.len();
         self.loaded.insert(entry.no);
@@ -91,8 +101,8 @@ impl Pool {
         let mut followed = 0;
         while followed < self.entries.len() {
             let (links, papers) = self.unfollowed(followed);
+            let mut nos = self.decided_with(connection, followed).await?;
             followed = self.entries.len();
-            let mut nos = Vec::new();
             let weak: Vec<i64> =
                 links.iter().filter(|(kind, _)| *kind != LinkKind::Id).map(|(_, link)| *link).collect();
             self.count(connection, &weak).await?;
@@ -147,6 +157,20 @@ impl Pool {
                 *self.gained.entry(link.1).or_default() -= 1;
             }
         }
+    }
+
+    /// The records that decisions name together with the entries from this one on.
+    async fn decided_with(&mut self, connection: &mut SqliteConnection, from: usize) -> Result<Vec<i64>, StoreError> {
+        if !self.decided {
+            return Ok(Vec::new());
+        }
+        let names: Vec<&RecordName> = self.entries.iter().skip(from).map(|entry| &entry.name).collect();
+        let mut named: Vec<RecordName> = Vec::new();
+        for decision in decisions::about(connection, &names).await? {
+            named.extend(decision.sides.iter().flatten().cloned());
+            self.decisions.insert(decision.id, decision);
+        }
+        Ok(Self::stubs(connection, &named).await?.values().map(|stub| stub.no).collect())
     }
 
     fn unfollowed(&mut self, from: usize) -> (Vec<(LinkKind, i64)>, Vec<PaperId>) {

@@ -5,7 +5,7 @@ use paper::SourceName;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::entry::{Entry, kept, link, read_seen};
-use super::pool::{MOST_BOUND, listed};
+use super::pool::{MOST_BOUND, Pool, listed};
 use super::upsert::Batch;
 use super::{Store, StoreError, write};
 
@@ -63,7 +63,8 @@ impl Batch<'_> {
     }
 
     async fn drop_told_by_others(&mut self, source: SourceName) -> Result<u64, StoreError> {
-        let named = std::mem::take(&mut self.pool).entries;
+        let decided = self.pool.decided;
+        let named = std::mem::replace(&mut self.pool, Pool::new(decided)).entries;
         for entry in named {
             let rows = sqlx::query("SELECT no, source FROM records WHERE paper_id = ? ORDER BY no")
                 .bind(entry.paper.map(|id| id.to_string()))

@@ -1,14 +1,14 @@
 use std::collections::{HashMap, HashSet};
 
 use index::Difference;
-use paper::{Known, Paper, PaperId, RecordName, Works, identity_keys, merge, works};
+use paper::{Decision, Known, Paper, PaperId, RecordName, Works, identity_keys, merge, works};
 use serde::Serialize;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::entry::{Entry, kept, link, read_id};
 use super::pool::{MOST_BOUND, Pool, listed};
 use super::write::{self, PaperRow};
-use super::{Store, StoreError};
+use super::{Store, StoreError, decisions};
 
 /// What taking in records did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -88,9 +88,10 @@ impl<'c> Batch<'c> {
             .fetch_one(&mut *connection)
             .await?;
         let (revision, no): (Option<i64>, Option<i64>) = (row.get(0), row.get(1));
+        let decided = decisions::any(connection).await?;
         Ok(Self {
             connection,
-            pool: Pool::default(),
+            pool: Pool::new(decided),
             revision: revision.unwrap_or(0),
             next_no: no.unwrap_or(0) + 1,
             sightings: HashMap::new(),
@@ -165,13 +166,14 @@ impl<'c> Batch<'c> {
         Ok(outcomes)
     }
 
-    fn works(&self) -> Works {
+    pub(super) fn works(&self) -> Works {
         let entries = &self.pool.entries;
         let known: Vec<Known<'_>> = entries
             .iter()
             .map(|entry| Known { name: &entry.name, record: &entry.record, former: &entry.former })
             .collect();
-        works(&known, &[], &|key| self.pool.is_crowded(link(key)))
+        let decisions: Vec<Decision> = self.pool.decisions.values().cloned().collect();
+        works(&known, &decisions, &|key| self.pool.is_crowded(link(key)))
     }
 
     /// Whether the work has a changed record, or not the records that its paper has had.

@@ -1,4 +1,4 @@
-//! What holds for every request: an id, room, a time limit, and faults that go to the log and not out.
+//! What holds for every request: who may ask, an id, room, a time limit, and faults that go to the log and not out.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -50,6 +50,9 @@ fn request_id(request: &Request) -> Option<String> {
 }
 
 async fn admitted(state: &ApiState, mut request: Request, next: Next) -> Response {
+    if let Err(refused) = state.hosts.admit(request.method(), request.uri(), request.headers()) {
+        return refused.into_response();
+    }
     // Who asks whether the server lives gets an answer from a full one too.
     let health = matches!(request.uri().path(), "/healthz" | "/readyz");
     let place = Place::take(&state.room);

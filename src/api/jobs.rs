@@ -1,6 +1,6 @@
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::ApiState;
 use super::error::ApiError;
 use super::extract::{Body, Pairs};
+use super::origin::is_operator;
 use crate::jobs::{DeadLetterView, JobView, RunView};
 use crate::store::Trigger;
 
@@ -47,8 +48,14 @@ pub(super) async fn get(State(state): State<ApiState>, Path(name): Path<String>)
 pub(super) async fn put(
     State(state): State<ApiState>,
     Path(name): Path<String>,
-    Body(fields): Body<Map<String, Value>>,
+    headers: HeaderMap,
+    Body(mut fields): Body<Map<String, Value>>,
 ) -> Result<Response, ApiError> {
+    if let Some(Value::String(place)) =
+        fields.get_mut("diff").filter(|_| !is_operator(&headers, state.app.secret.told()))
+    {
+        *place = state.app.diff_of_guest(place).await?;
+    }
     let is_new = state.jobs.put(&name, fields).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(state.jobs.get(&name).await?)).into_response())

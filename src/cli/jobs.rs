@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use super::output::Output;
+use super::output::{Output, count};
 use super::{Outcome, Usage, args::JobsCommand};
 use crate::app::App;
 use crate::jobs::{DeadLetterView, JobView, Jobs, JobsError, RunView};
@@ -110,7 +110,7 @@ fn line(run: &RunView) -> String {
         counts.added, counts.updated, counts.unchanged, counts.rejected, counts.deleted
     );
     if let (Some(embeddings), Some(writes)) = (run.outcome.embeddings, run.outcome.index_writes) {
-        let _ = writeln!(text, "  {embeddings} embeddings, {writes} index writes");
+        let _ = writeln!(text, "  {}, {}", count(embeddings, "embedding"), count(writes, "index write"));
     }
     for group in &run.outcome.rejects {
         let _ = writeln!(text, "  rejected {}: {} ({})", group.count, group.reason, group.records.join(", "));
@@ -124,7 +124,8 @@ fn line(run: &RunView) -> String {
 fn dead(letters: &[DeadLetterView]) -> String {
     let told = |letter: &DeadLetterView| {
         let DeadLetterView { id, job, error, attempts, first_failed, last_failed, .. } = letter;
-        format!("{id}  {job}: {attempts} attempts, {first_failed:.0} to {last_failed:.0}\n  {error}\n")
+        let attempts = count(*attempts, "attempt");
+        format!("{id}  {job}: {attempts}, {first_failed:.0} to {last_failed:.0}\n  {error}\n")
     };
     match letters {
         [] => "no dead letters\n".to_owned(),

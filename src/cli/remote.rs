@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use index::{Filter, SearchQuery};
-use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use paper::SourceName;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use reqwest::redirect::Policy;
 use reqwest::{Body, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -16,6 +18,7 @@ use super::events::EventLines;
 use super::meter::Meter;
 use crate::agent::answer::Question;
 use crate::api::health::Live;
+use crate::api::origin::OPERATOR;
 use crate::api::stats::Stats;
 use crate::api::wire::SearchResponse;
 use crate::app::ServedAt;
@@ -52,7 +55,12 @@ impl From<Problem> for anyhow::Error {
 impl Remote {
     /// The server at this address, when it answers there and is the one that has the library.
     pub(crate) async fn find(server: &ServedAt) -> Option<Self> {
-        let client = reqwest::Client::builder().no_proxy().connect_timeout(PATIENCE).build().ok()?;
+        let mut secret = HeaderValue::from_str(server.secret.told()).ok()?;
+        secret.set_sensitive(true);
+        let client = reqwest::Client::builder().no_proxy().connect_timeout(PATIENCE);
+        // Not to be led to another place with the secret.
+        let client = client.redirect(Policy::none());
+        let client = client.default_headers([(OPERATOR, secret)].into_iter().collect()).build().ok()?;
         let remote = Self { client, address: format!("http://{}", server.from_here()) };
         let asked = remote.client.get(remote.url("/healthz")).timeout(PATIENCE);
         let live: Live = asked.send().await.ok()?.json().await.ok()?;
@@ -93,6 +101,18 @@ impl Remote {
     pub(crate) async fn import(&self, lines: Body, max: usize, meter: &Meter) -> anyhow::Result<IntakeReport> {
         let request = self.client.post(self.url(&format!("/v1/imports?max={max}")));
         self.follow(request.header(CONTENT_TYPE, "application/jsonl").body(lines), meter).await
+    }
+
+    /// Hands on a saved answer of a source, which may take papers back.
+    pub(crate) async fn take_saved(
+        &self,
+        source: SourceName,
+        answer: Vec<u8>,
+        max: usize,
+        meter: &Meter,
+    ) -> anyhow::Result<IntakeReport> {
+        let request = self.client.post(self.url(&format!("/v1/imports?source={source}&max={max}")));
+        self.follow(request.header(CONTENT_TYPE, "application/octet-stream").body(answer), meter).await
     }
 
     fn url(&self, path: &str) -> String {

@@ -14,6 +14,7 @@ mod crash;
 mod diff;
 mod drafts;
 mod enrich;
+mod guard;
 mod index;
 mod intake;
 mod intakes;

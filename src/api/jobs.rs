@@ -82,6 +82,15 @@ pub(super) async fn runs(
     Path(name): Path<String>,
     Pairs(pairs): Pairs,
 ) -> Result<Json<Runs>, ApiError> {
+    page_of(&state, Some(&name), pairs).await
+}
+
+/// `GET /v1/job-runs?limit=&cursor=`: of all jobs, also of those that are no more.
+pub(super) async fn all_runs(State(state): State<ApiState>, Pairs(pairs): Pairs) -> Result<Json<Runs>, ApiError> {
+    page_of(&state, None, pairs).await
+}
+
+async fn page_of(state: &ApiState, job: Option<&str>, pairs: Vec<(String, String)>) -> Result<Json<Runs>, ApiError> {
     let (mut limit, mut cursor) = (RUNS, None);
     for (name, value) in pairs {
         let number = value.parse().ok().filter(|n| (1..=MOST_RUNS).contains(n));
@@ -93,7 +102,7 @@ pub(super) async fn runs(
             _ => return Err(ApiError::bad_request(format!("unknown parameter `{name}`; there are limit and cursor"))),
         }
     }
-    let mut runs = state.jobs.history(Some(&name), cursor.as_deref(), limit + 1).await?;
+    let mut runs = state.jobs.history(job, cursor.as_deref(), limit + 1).await?;
     let more = runs.len() > limit;
     runs.truncate(limit);
     let next = runs.last().filter(|_| more).map(|run| run.id.clone());

@@ -83,6 +83,7 @@ fn router(state: ApiState) -> Router {
         .route("/v1/jobs/{name}", get(jobs::get).put(jobs::put).delete(jobs::delete))
         .route("/v1/jobs/{name}/run", post(jobs::run))
         .route("/v1/jobs/{name}/runs", get(jobs::runs))
+        .route("/v1/job-runs", get(jobs::all_runs))
         .route("/v1/sync", post(syncs::post))
         .route("/v1/imports", post(imports::post))
         .route("/v1/stats", get(stats::get))
@@ -114,6 +115,7 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let drain = Duration::from_secs(app.config.settings.server.drain_timeout_s);
     let jobs = Jobs::of(&app).await.map_err(std::io::Error::other)?;
+    jobs.align().await.map_err(std::io::Error::other)?;
     let address = listener.local_addr()?;
     let state = ApiState::new(app.clone(), jobs.clone(), address);
     let (runs, intakes) = (state.runs.clone(), state.intakes.clone());

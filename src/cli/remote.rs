@@ -8,7 +8,7 @@ use index::{Filter, SearchQuery};
 use paper::SourceName;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Body, RequestBuilder, Response, StatusCode};
+use reqwest::{Body, RequestBuilder, Response};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -36,18 +36,19 @@ pub(crate) struct Remote {
 }
 
 /// What a failed request is answered with.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize, thiserror::Error)]
+#[error("{detail}")]
 struct Problem {
     status: u16,
     detail: String,
 }
 
-impl From<Problem> for anyhow::Error {
+impl Problem {
     /// Ends the command as it would end without a server.
-    fn from(problem: Problem) -> Self {
-        match problem.status {
-            400 => Usage(problem.detail).into(),
-            _ => anyhow::anyhow!(problem.detail),
+    fn into_fault(self) -> anyhow::Error {
+        match self.status {
+            400 => Usage(self.detail).into(),
+            _ => self.into(),
         }
     }
 }
@@ -115,6 +116,31 @@ impl Remote {
         self.follow(request.header(CONTENT_TYPE, "application/octet-stream").body(answer), meter).await
     }
 
+    /// What there is at an address; a job that is not there was asked for wrongly.
+    pub(crate) async fn look_up<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        self.told(self.client.get(self.url(path))).await
+    }
+
+    /// Has something done to a job: with a body by changing it, else by the address.
+    pub(crate) async fn do_to<T: DeserializeOwned>(&self, path: &str, change: Option<Value>) -> anyhow::Result<T> {
+        let request = match change {
+            Some(change) => {
+                self.client.put(self.url(path)).header(CONTENT_TYPE, "application/json").body(change.to_string())
+            }
+            None => self.client.post(self.url(path)),
+        };
+        self.told(request).await
+    }
+
+    async fn told<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
+        let told = self.document(request).await;
+        told.map_err(|fault| match fault.downcast::<Problem>() {
+            Ok(Problem { status: 400 | 404, detail }) => Usage(detail).into(),
+            Ok(problem) => problem.into(),
+            Err(fault) => fault,
+        })
+    }
+
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.address)
     }
@@ -129,12 +155,13 @@ impl Remote {
 
     async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
         let response = request.send().await.with_context(|| self.lost())?;
-        if response.status() == StatusCode::OK {
+        if response.status().is_success() {
             return Ok(response);
         }
         let status = response.status();
         let problem: Result<Problem, _> = response.json().await;
-        Err(problem.map_or_else(|_| anyhow::anyhow!("the server at {} answered {status}", self.address), Into::into))
+        Err(problem
+            .map_or_else(|_| anyhow::anyhow!("the server at {} answered {status}", self.address), Problem::into_fault))
     }
 
     async fn document<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
@@ -153,7 +180,7 @@ impl Remote {
                 match kind.as_str() {
                     "progress" => meter.tell(serde_json::from_str(&data)?),
                     "report" => return Ok(serde_json::from_str(&data)?),
-                    "error" => return Err(serde_json::from_str::<Problem>(&data)?.into()),
+                    "error" => return Err(serde_json::from_str::<Problem>(&data)?.into_fault()),
                     _ => {}
                 }
             }

@@ -31,7 +31,7 @@ pub use checks::DueRequest;
 pub use dead_letters::DeadLetter;
 pub use error::StoreError;
 pub use job_runs::{JobRun, RunStatus, Trigger};
-pub use jobs::{JobState, Letter};
+pub use jobs::{JobOrigin, JobState, Letter};
 pub use papers::{Change, StoreCounts};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};

@@ -19,6 +19,7 @@ mod index;
 mod intake;
 mod intakes;
 mod jobs;
+mod jobs_served;
 mod model;
 mod provider;
 mod provider_server;

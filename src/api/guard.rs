@@ -15,8 +15,8 @@ use super::error::{ApiError, Fault, Problem, respond};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// One of the places of `server.max_in_flight`, free again when its last clone is gone: a run keeps the place of the
-/// request that began it.
+/// One of the places of `server.max_in_flight` or `server.max_imports`, free again when its last clone is gone: a run
+/// keeps the place of the request that began it.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     _permit: Arc<OwnedSemaphorePermit>,

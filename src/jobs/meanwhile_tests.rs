@@ -72,6 +72,16 @@ async fn a_clock_that_was_ahead_keeps_no_job_from_running() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_corrected_makes_nothing_due_twice() {
+    let bench = Bench::new(&[("daily", daily())]);
+    let jobs = bench.start().await;
+    at(&jobs, "2026-11-23T06:00:00Z").await;
+    at(&jobs, "2026-11-23T05:59:58Z").await;
+    at(&jobs, "2026-11-23T06:00:00Z").await;
+    assert_eq!((bench.asked(), next(&jobs, "daily").await.unwrap().as_str()), (1, "2026-11-24T06:00:00Z"));
+}
+
+#[tokio::test]
 async fn a_job_that_is_paused_between_being_found_due_and_begun_does_not_run() {
     let bench = Bench::new(&[("daily", daily())]);
     let jobs = bench.start().await;

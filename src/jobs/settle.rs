@@ -80,11 +80,15 @@ pub(super) fn settle(job: &mut JobState, limits: Limits, ended: Ended<'_>) -> (R
     }
 }
 
+/// A clock that is set back by less is one that was corrected: what was due just before is not due again.
+const CORRECTED: Duration = Duration::from_secs(600);
+
 /// What is remembered of a job without times that a clock has told which was ahead: nothing that lies in the future is
 /// dealt with, and nothing waits for longer than the longest pause.
 pub(super) fn of_this_time(job: JobState, now: Timestamp) -> JobState {
     let again = job.again.map(|(at, trigger)| (at.min(after(now, LONGEST)), trigger));
-    JobState { considered: job.considered.min(now), again, ..job }
+    let considered = if job.considered > after(now, CORRECTED) { now } else { job.considered };
+    JobState { considered, again, ..job }
 }
 
 fn after(now: Timestamp, pause: Duration) -> Timestamp {

@@ -212,7 +212,9 @@ impl Jobs {
 
 /// Those of these that can be read; the others are left out, and the log has them.
 fn readable<T, V: TryFrom<T, Error = StoreError>>(items: impl IntoIterator<Item = T>) -> Vec<V> {
-    let read = |item| V::try_from(item).inspect_err(|fault| tracing::error!(%fault, "it is left out")).ok();
+    let read = |item| {
+        V::try_from(item).inspect_err(|fault| tracing::error!(%fault, "a run or a dead letter is left out")).ok()
+    };
     items.into_iter().filter_map(read).collect()
 }
 

@@ -154,8 +154,9 @@ pub(super) async fn close_running(connection: &mut SqliteConnection, next: &JobR
 
 /// Of the runs of jobs that are no more, keeps the newest [`KEPT`]: names come and go, and nobody counts them.
 pub(super) async fn forget_old(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    let sql = "DELETE FROM job_runs WHERE job NOT IN (SELECT name FROM jobs) AND id <= (SELECT id FROM job_runs \
-               WHERE job NOT IN (SELECT name FROM jobs) ORDER BY id DESC LIMIT 1 OFFSET ?)";
+    let sql = "DELETE FROM job_runs WHERE job NOT IN (SELECT name FROM jobs WHERE origin <> 'gone') AND id <= \
+               (SELECT id FROM job_runs WHERE job NOT IN (SELECT name FROM jobs WHERE origin <> 'gone') \
+               ORDER BY id DESC LIMIT 1 OFFSET ?)";
     sqlx::query(sql).bind(KEPT).execute(connection).await?;
     Ok(())
 }
@@ -324,6 +325,8 @@ mod tests {
         assert_eq!(kept, expected.collect::<Vec<_>>(), "and what is left of a job that is there");
         store.end_run(None, &JobRun { job: "job-5".to_owned(), ..run(5) }, &Letter::Keep).await.unwrap();
         assert_eq!(store.job_runs(None, None, 9_999).await.unwrap().len(), 1_001);
+        store.save_job(&JobState { origin: JobOrigin::Gone, ..job() }, &Letter::Keep).await.unwrap();
+        assert_eq!(store.job_runs(None, None, 9_999).await.unwrap().len(), 1_000, "nor one that the file has no more");
     }
 
     #[tokio::test]

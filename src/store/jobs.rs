@@ -95,6 +95,9 @@ impl Store {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         upsert_job(&mut transaction, job).await?;
         super::dead_letters::apply(&mut transaction, &job.name, letter).await?;
+        if job.origin == JobOrigin::Gone {
+            forget_old(&mut transaction).await?;
+        }
         Ok(transaction.commit().await?)
     }
 

@@ -7,6 +7,7 @@
 //! library's store does not have, so it can be deleted and built anew at any time.
 
 pub mod dense;
+mod difference;
 pub mod embed;
 mod error;
 pub mod filter;
@@ -19,6 +20,7 @@ mod passage;
 mod query;
 
 pub use dense::{EdgeStore, QdrantSettings, QdrantStore, VectorStore};
+pub use difference::Difference;
 pub use embed::{Embedder, EmbeddingSettings, FastEmbedder, HashEmbedder, ModelInfo};
 pub use error::IndexError;
 pub use hybrid::{HybridIndex, IndexSettings, Prepared};

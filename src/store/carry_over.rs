@@ -24,9 +24,12 @@ impl Store {
         tracing::info!(papers = left, "carrying the library over to a newer form");
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         bring_back(&mut transaction).await?;
-        sqlx::query("INSERT INTO papers (id, revision, merged_into) SELECT id, revision, merged_into FROM old_papers")
-            .execute(&mut *transaction)
-            .await?;
+        sqlx::query(
+            "INSERT INTO papers (id, revision, merged_into, text_revision) \
+             SELECT id, revision, merged_into, revision FROM old_papers",
+        )
+        .execute(&mut *transaction)
+        .await?;
         let (mut reached, mut no) = (-1, 0);
         while let Some(revision) = carry_batch(&mut transaction, reached, &mut no).await? {
             reached = revision;

@@ -16,6 +16,8 @@ pub struct Change {
     pub id: PaperId,
     /// Grows with every change of the store.
     pub revision: u64,
+    /// The revision at which its title or abstract last changed.
+    pub text_revision: u64,
     /// The paper, or none when its place is to be cleared.
     pub paper: Option<Paper>,
 }
@@ -107,21 +109,29 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn changes_since(&self, revision: u64, limit: usize) -> Result<Vec<Change>, StoreError> {
-        let rows =
-            sqlx::query("SELECT id, revision, merged_into FROM papers WHERE revision > ? ORDER BY revision LIMIT ?")
-                .bind(i64::try_from(revision).unwrap_or(i64::MAX))
-                .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-                .fetch_all(&self.pool)
-                .await?;
-        let mut changed = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let merged: Option<String> = row.get(2);
-            let revision = u64::try_from(row.get::<i64, _>(1)).unwrap_or_default();
-            changed.push((read_id(row.get(0))?, revision, merged.is_none()));
+        let rows = sqlx::query(
+            "SELECT id, revision, merged_into, text_revision FROM papers WHERE revision > ? \
+                 ORDER BY revision LIMIT ?",
+        )
+        .bind(i64::try_from(revision).unwrap_or(i64::MAX))
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&self.pool)
+        .await?;
+        let mut live = Vec::with_capacity(rows.len());
+        for row in rows.iter().filter(|row| row.get::<Option<String>, _>(2).is_none()) {
+            live.push(read_id(row.get(0))?);
         }
-        let live: Vec<PaperId> = changed.iter().filter(|(_, _, live)| *live).map(|(id, ..)| *id).collect();
         let mut papers = self.papers(&live).await?;
-        Ok(changed.into_iter().map(|(id, revision, _)| Change { id, revision, paper: papers.remove(&id) }).collect())
+        let number = |row: &SqliteRow, column: usize| {
+            let number: Option<i64> = row.get(column);
+            number.and_then(|number| u64::try_from(number).ok())
+        };
+        let change = |row: &SqliteRow| {
+            let (id, revision) = (read_id(row.get(0))?, number(row, 1).unwrap_or_default());
+            let text_revision = number(row, 3).unwrap_or(revision);
+            Ok(Change { id, revision, text_revision, paper: papers.remove(&id) })
+        };
+        rows.iter().map(change).collect()
     }
 
     /// The newest revision; 0 in an empty store.

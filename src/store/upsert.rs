@@ -1,5 +1,6 @@
 use std::collections::{HashMap, HashSet};
 
+use index::Difference;
 use paper::{Known, Paper, PaperId, RecordName, Works, identity_keys, merge, works};
 use serde::Serialize;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
@@ -150,7 +151,7 @@ impl<'c> Batch<'c> {
             works.papers.into_iter().filter(|places| self.is_affected(places, &stood)).collect();
         affected.sort_by_key(|places| self.oldest(places).map(|place| self.no(place)));
         self.name(&affected).await?;
-        let mut changes = Changes::default();
+        let mut changes = Changes { revision: self.revision, ..Changes::default() };
         let mut outcomes = vec![Outcome::Untouched; self.pool.entries.len()];
         for (number, places) in affected.iter().enumerate() {
             let outcome = self.settle_work(places, number, &stood, &mut changes);
@@ -234,16 +235,15 @@ impl<'c> Batch<'c> {
         let Some(id) = holder.and_then(|entry| entry.first) else { return Outcome::Untouched };
         let members: Vec<&Entry> = places.iter().filter_map(|place| self.pool.entries.get(*place)).collect();
         let is_new = members.iter().all(|entry| entry.paper.is_none());
-        if !self.says_the_same(id, stood.get(&id), &members) {
-            self.revision += 1;
-            changes.papers.push(PaperRow { id, revision: self.revision, merged_into: None });
-        } else if !members.iter().any(|entry| entry.paper != Some(id)) {
-            return Outcome::Untouched;
+        match self.news(id, stood.get(&id), &members) {
+            News::Nothing if members.iter().all(|entry| entry.paper == Some(id)) => return Outcome::Untouched,
+            News::Nothing | News::Other(Difference::Nothing) => {}
+            News::Other(difference) => changes.paper(id, None, difference == Difference::Text),
+            News::Paper => changes.paper(id, None, true),
         }
         for part in members.iter().filter_map(|entry| entry.first).filter(|first| *first != id) {
             if stood.contains_key(&part) {
-                self.revision += 1;
-                changes.papers.push(PaperRow { id: part, revision: self.revision, merged_into: Some(id) });
+                changes.paper(part, Some(id), false);
             } else {
                 changes.leads.push((part, id));
             }
@@ -252,16 +252,17 @@ impl<'c> Batch<'c> {
         if is_new { Outcome::Added(number) } else { Outcome::Updated }
     }
 
-    /// Whether the paper is there, and its records make of it what they did before.
-    fn says_the_same(&self, id: PaperId, stood: Option<&Vec<usize>>, members: &[&Entry]) -> bool {
+    /// What its records make of the paper now that they did not before.
+    fn news(&self, id: PaperId, stood: Option<&Vec<usize>>, members: &[&Entry]) -> News {
         let of_paper = stood.into_iter().flatten().filter_map(|place| self.pool.entries.get(*place));
         let dropped = self.pool.dropped.iter().filter(|entry| entry.paper == Some(id));
         let before: Vec<Paper> = of_paper.chain(dropped).filter_map(Entry::before).cloned().collect();
-        if before.is_empty() {
-            return false;
-        }
         let now: Vec<Paper> = members.iter().map(|entry| entry.record.clone()).collect();
-        merge(&before).map(timeless) == merge(&now).map(timeless)
+        match (merge(&before).map(timeless), merge(&now).map(timeless)) {
+            (Some(before), Some(now)) if before == now => News::Nothing,
+            (Some(before), Some(now)) => News::Other(Difference::between(&before, &now)),
+            _ => News::Paper,
+        }
     }
 
     async fn write(&mut self, affected: Vec<Vec<usize>>, changes: Changes) -> Result<(), StoreError> {
@@ -292,16 +293,34 @@ impl<'c> Batch<'c> {
     }
 }
 
+/// What a batch tells of a paper.
+enum News {
+    Nothing,
+    /// Something else than before.
+    Other(Difference),
+    /// That it is there.
+    Paper,
+}
+
 /// The papers before the judgement, each with where its records are in the pool.
 type Stood = HashMap<PaperId, Vec<usize>>;
 
 /// What the judgement changed.
 #[derive(Default)]
 struct Changes {
+    /// The newest revision.
+    revision: i64,
     papers: Vec<PaperRow>,
     leads: Vec<(PaperId, PaperId)>,
     /// Of which paper each record now is.
     ids: Vec<(usize, PaperId)>,
+}
+
+impl Changes {
+    fn paper(&mut self, id: PaperId, merged_into: Option<PaperId>, new_text: bool) {
+        self.revision += 1;
+        self.papers.push(PaperRow { id, revision: self.revision, merged_into, new_text });
+    }
 }
 
 /// The paper without when it was seen, which is nothing new.

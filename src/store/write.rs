@@ -14,6 +14,8 @@ pub(super) struct PaperRow {
     pub id: PaperId,
     pub revision: i64,
     pub merged_into: Option<PaperId>,
+    /// Whether its title or abstract is another one than before.
+    pub new_text: bool,
 }
 
 /// Rows of one statement: ten columns each stay below what SQLite binds.
@@ -120,13 +122,17 @@ async fn remove_links(connection: &mut SqliteConnection, no: i64, links: &[i64])
 /// Writes papers at their new revisions.
 pub(super) async fn papers(connection: &mut SqliteConnection, rows: &[PaperRow]) -> Result<(), StoreError> {
     for chunk in rows.chunks(ROWS) {
-        let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO papers (id, revision, merged_into) ");
+        let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO papers (id, revision, merged_into, text_revision) ");
         query.push_values(chunk, |mut row, paper| {
             row.push_bind(paper.id.to_string())
                 .push_bind(paper.revision)
-                .push_bind(paper.merged_into.map(|id| id.to_string()));
+                .push_bind(paper.merged_into.map(|id| id.to_string()))
+                .push_bind(Some(paper.revision).filter(|_| paper.new_text));
         });
-        query.push(" ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, merged_into = excluded.merged_into");
+        query.push(
+            " ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, merged_into = excluded.merged_into, \
+             text_revision = COALESCE(excluded.text_revision, papers.text_revision)",
+        );
         query.build().execute(&mut *connection).await?;
     }
     Ok(())

@@ -10,6 +10,7 @@ mod architecture;
 mod arxiv;
 mod bad_input;
 mod cli;
+mod costs;
 mod crash;
 mod diff;
 mod drafts;

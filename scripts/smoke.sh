@@ -298,7 +298,9 @@ container_settings() {
   printf '%s\n' "${settings[@]}" |
     python3 -c 'import json, sys
 print(json.dumps(dict(line.strip().split("=", 1) for line in sys.stdin)))' >"$tmp/wanted.json"
-  holds 'all(d["settings"][name[9:].lower().replace("__", ".")]["value"] == value for name, value in w.items())' \
+  # A list is given with commas between its texts.
+  holds 'all(d["settings"][name[9:].lower().replace("__", ".")]["value"] in (value, value.split(","))
+    for name, value in w.items())' \
     d=container.json w=wanted.json
 }
 

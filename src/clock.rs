@@ -37,6 +37,13 @@ impl Clock {
         self.now
     }
 
+    /// A text that nobody can guess: 122 random bits.
+    #[must_use]
+    #[allow(clippy::disallowed_methods)]
+    pub fn new_secret() -> String {
+        Uuid::new_v4().simple().to_string()
+    }
+
     /// A new id, ordered by time.
     #[must_use]
     pub fn new_id(&self) -> Uuid {

@@ -15,7 +15,7 @@ use crate::IngestError;
 const LONGEST: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// A source that is left alone for now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resting {
     /// Since when it has not been asked.
     pub since: Timestamp,

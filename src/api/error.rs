@@ -64,6 +64,18 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "bad-request", detail)
     }
 
+    /// 403: a page of another origin wants to change something.
+    pub fn foreign_origin(origin: &str) -> Self {
+        let detail =
+            format!("only pages of this server's own origin may change anything here; this is one of {origin}");
+        Self::new(StatusCode::FORBIDDEN, "foreign-origin", detail)
+    }
+
+    /// 403: it is for commands of the operator's.
+    pub fn operator_only(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "operator-only", detail)
+    }
+
     /// 404.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", detail)
@@ -80,6 +92,15 @@ impl ApiError {
         Self::new(StatusCode::REQUEST_TIMEOUT, "request-timeout", detail)
     }
 
+    /// 408, for an import.
+    pub fn slow_import(limit_s: u64) -> Self {
+        let detail = format!(
+            "the body came too slowly: it has {limit_s} s (server.request_timeout_s) and one more for every 20000 bytes; \
+             send it again in parts, or over a faster line"
+        );
+        Self::new(StatusCode::REQUEST_TIMEOUT, "request-timeout", detail)
+    }
+
     /// 413.
     pub fn too_large(limit: usize) -> Self {
         let detail = format!("the body is larger than {limit} bytes (server.max_body_bytes)");
@@ -89,6 +110,13 @@ impl ApiError {
     /// 413, for an import.
     pub fn too_large_to_import(limit: u64) -> Self {
         let detail = format!("the body is larger than {limit} bytes (server.max_import_bytes); send it in parts");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
+    }
+
+    /// 413, for an import that is packed.
+    pub fn too_large_to_unpack(limit: u64) -> Self {
+        let detail =
+            format!("the body unpacks to more than {limit} bytes (server.max_import_unpacked_bytes); send it in parts");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
     }
 
@@ -102,6 +130,12 @@ impl ApiError {
     pub fn unsupported_media_type() -> Self {
         let detail = "send JSON, with `Content-Type: application/json`";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail)
+    }
+
+    /// 421: the request names a host that is not this server.
+    pub fn misdirected(host: &str) -> Self {
+        let detail = format!("this server is not `{host}`; if it is, say so in server.allowed_hosts");
+        Self::new(StatusCode::MISDIRECTED_REQUEST, "unknown-host", detail)
     }
 
     /// 422: the request is right, and what it brings cannot be read.
@@ -197,6 +231,7 @@ impl From<LibraryError> for ApiError {
             // The source's words are for whoever asked for the sync; no key is in them.
             LibraryError::Ingest(_) => Self::new(StatusCode::BAD_GATEWAY, "source-failed", detail),
             LibraryError::Foreign { what, .. } => Self::unreadable(format!("the body is {what}")),
+            LibraryError::TooLarge { most, .. } => Self::too_large_to_unpack(most),
             LibraryError::Request { why } => Self::bad_request(why),
             LibraryError::Unreadable { source, .. } => Self::unreadable(format!("cannot read the body: {source}")),
         }
@@ -207,6 +242,7 @@ impl From<SourceError> for ApiError {
     fn from(error: SourceError) -> Self {
         match error {
             SourceError::Spec(what) => Self::bad_request(what),
+            SourceError::Saved(_) => Self::unreadable(error.to_string()),
             SourceError::Client(_) | SourceError::Home(_) => Self::internal(error.to_string()),
         }
     }

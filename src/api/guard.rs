@@ -1,4 +1,4 @@
-//! What holds for every request: an id, room, a time limit, and faults that go to the log and not out.
+//! What holds for every request: who may ask, an id, room, a time limit, and faults that go to the log and not out.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use super::error::{ApiError, Fault, Problem, respond};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// One of the places of `server.max_in_flight`, free again when its last clone is gone: a run keeps the place of the
-/// request that began it.
+/// One of the places of `server.max_in_flight` or `server.max_imports`, free again when its last clone is gone: a run
+/// keeps the place of the request that began it.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     _permit: Arc<OwnedSemaphorePermit>,
@@ -50,6 +50,9 @@ fn request_id(request: &Request) -> Option<String> {
 }
 
 async fn admitted(state: &ApiState, mut request: Request, next: Next) -> Response {
+    if let Err(refused) = state.hosts.admit(request.method(), request.uri(), request.headers()) {
+        return refused.into_response();
+    }
     // Who asks whether the server lives gets an answer from a full one too.
     let health = matches!(request.uri().path(), "/healthz" | "/readyz");
     let place = Place::take(&state.room);

@@ -1,6 +1,6 @@
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::ApiState;
 use super::error::ApiError;
 use super::extract::{Body, Pairs};
+use super::origin::is_operator;
 use crate::jobs::{DeadLetterView, JobView, RunView};
 use crate::store::Trigger;
 
@@ -47,8 +48,14 @@ pub(super) async fn get(State(state): State<ApiState>, Path(name): Path<String>)
 pub(super) async fn put(
     State(state): State<ApiState>,
     Path(name): Path<String>,
-    Body(fields): Body<Map<String, Value>>,
+    headers: HeaderMap,
+    Body(mut fields): Body<Map<String, Value>>,
 ) -> Result<Response, ApiError> {
+    if let Some(Value::String(place)) =
+        fields.get_mut("diff").filter(|_| !is_operator(&headers, state.app.secret.told()))
+    {
+        *place = state.app.diff_of_guest(place).await?;
+    }
     let is_new = state.jobs.put(&name, fields).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(state.jobs.get(&name).await?)).into_response())
@@ -75,6 +82,15 @@ pub(super) async fn runs(
     Path(name): Path<String>,
     Pairs(pairs): Pairs,
 ) -> Result<Json<Runs>, ApiError> {
+    page_of(&state, Some(&name), pairs).await
+}
+
+/// `GET /v1/job-runs?limit=&cursor=`: of all jobs, also of those that are no more.
+pub(super) async fn all_runs(State(state): State<ApiState>, Pairs(pairs): Pairs) -> Result<Json<Runs>, ApiError> {
+    page_of(&state, None, pairs).await
+}
+
+async fn page_of(state: &ApiState, job: Option<&str>, pairs: Vec<(String, String)>) -> Result<Json<Runs>, ApiError> {
     let (mut limit, mut cursor) = (RUNS, None);
     for (name, value) in pairs {
         let number = value.parse().ok().filter(|n| (1..=MOST_RUNS).contains(n));
@@ -86,7 +102,7 @@ pub(super) async fn runs(
             _ => return Err(ApiError::bad_request(format!("unknown parameter `{name}`; there are limit and cursor"))),
         }
     }
-    let mut runs = state.jobs.history(Some(&name), cursor.as_deref(), limit + 1).await?;
+    let mut runs = state.jobs.history(job, cursor.as_deref(), limit + 1).await?;
     let more = runs.len() > limit;
     runs.truncate(limit);
     let next = runs.last().filter(|_| more).map(|run| run.id.clone());

@@ -9,6 +9,7 @@ pub mod health;
 mod imports;
 mod intake;
 mod jobs;
+pub(crate) mod origin;
 mod papers;
 mod runs;
 mod search;
@@ -17,6 +18,7 @@ mod syncs;
 pub mod wire;
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,8 +40,12 @@ use error::ApiError;
 pub struct ApiState {
     /// The application.
     pub app: App,
+    /// By which names it is asked.
+    hosts: Arc<origin::Hosts>,
     /// Room for requests.
     room: Arc<Semaphore>,
+    /// Room for imports.
+    imports: Arc<Semaphore>,
     /// Answers that are being made.
     runs: runs::Runs,
     /// What is synced by itself.
@@ -49,9 +55,12 @@ pub struct ApiState {
 }
 
 impl ApiState {
-    fn new(app: App, jobs: Jobs) -> Self {
-        let room = Arc::new(Semaphore::new(app.config.settings.server.max_in_flight));
-        Self { app, room, runs: runs::Runs::default(), jobs, intakes: intake::Intakes::default() }
+    fn new(app: App, jobs: Jobs, address: SocketAddr) -> Self {
+        let server = &app.config.settings.server;
+        let hosts = Arc::new(origin::Hosts::new(&server.allowed_hosts, address.ip().is_loopback()));
+        let room = Arc::new(Semaphore::new(server.max_in_flight));
+        let imports = Arc::new(Semaphore::new(server.max_imports));
+        Self { app, hosts, room, imports, runs: runs::Runs::default(), jobs, intakes: intake::Intakes::default() }
     }
 }
 
@@ -74,6 +83,7 @@ fn router(state: ApiState) -> Router {
         .route("/v1/jobs/{name}", get(jobs::get).put(jobs::put).delete(jobs::delete))
         .route("/v1/jobs/{name}/run", post(jobs::run))
         .route("/v1/jobs/{name}/runs", get(jobs::runs))
+        .route("/v1/job-runs", get(jobs::all_runs))
         .route("/v1/sync", post(syncs::post))
         .route("/v1/imports", post(imports::post))
         .route("/v1/stats", get(stats::get))
@@ -105,10 +115,11 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let drain = Duration::from_secs(app.config.settings.server.drain_timeout_s);
     let jobs = Jobs::of(&app).await.map_err(std::io::Error::other)?;
-    let state = ApiState::new(app.clone(), jobs.clone());
+    jobs.align().await.map_err(std::io::Error::other)?;
+    let address = listener.local_addr()?;
+    let state = ApiState::new(app.clone(), jobs.clone(), address);
     let (runs, intakes) = (state.runs.clone(), state.intakes.clone());
-    imports::clear(&app.config.home);
-    app.served_at(listener.local_addr()?);
+    app.served_at(address);
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
     let library = app.library.clone();
     let indexer = tokio::spawn(async move { library.follow_store().await });
@@ -143,8 +154,8 @@ pub async fn serve(
     let served = tokio::select! {
         served = &mut finished => served,
         () = overdue => {
-            let answers = runs.cut_off();
-            tracing::warn!(answers, "requests or answers were still under way after {} s and are cut off", drain.as_secs());
+            let (answers, intakes) = (runs.cut_off(), intakes.cut_off());
+            tracing::warn!(answers, intakes, "requests, answers or intakes were still under way after {} s and are cut off", drain.as_secs());
             tokio::time::timeout(LAST_WORDS, finished).await.unwrap_or(Ok(()))
         }
     };

@@ -1,15 +1,16 @@
 //! The lock on a home folder, and what it tells those who come second.
 
 use std::fmt;
-use std::fs::{File, TryLockError};
+use std::fs::{File, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use super::AppError;
 
-/// The most of a lock file that is read, in bytes: a process id, an address and an id.
-const LONGEST_NOTE: u64 = 200;
+/// The most of a lock file that is read, in bytes: a process id, an address, an id and a secret.
+const LONGEST_NOTE: u64 = 250;
 
 /// The lock on a home folder, held as long as the value lives; the system frees it when the process ends in
 /// whatever way.
@@ -34,6 +35,32 @@ pub struct ServedAt {
     pub address: SocketAddr,
     /// Its id, by which it is told from whatever else may answer there later.
     pub instance: String,
+    /// What shows that a command could read the lock file.
+    pub secret: Secret,
+}
+
+/// A text that is never printed.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps a text.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn told(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
 }
 
 impl ServedAt {
@@ -67,14 +94,19 @@ impl Holder {
         let mut words = note.split_ascii_whitespace();
         let process = words.next().and_then(|word| word.parse().ok());
         let address = words.next().and_then(|word| word.parse().ok());
-        let server = address.zip(words.next()).map(|(address, id)| ServedAt { address, instance: id.to_owned() });
+        let (instance, secret) = (words.next(), Secret::new(words.next().unwrap_or_default()));
+        let server = address.zip(instance);
+        let server = server.map(|(address, id)| ServedAt { address, instance: id.to_owned(), secret });
         Self { process, server }
     }
 
     fn note(&self) -> String {
         let process = self.process.map(|process| process.to_string()).unwrap_or_default();
         match &self.server {
-            Some(server) => format!("{process} {} {}\n", server.address, server.instance),
+            Some(server) => {
+                let ServedAt { address, instance, secret } = server;
+                format!("{process} {address} {instance} {}\n", secret.told())
+            }
             None => format!("{process}\n"),
         }
     }
@@ -85,9 +117,7 @@ impl HomeLock {
     pub(super) fn take(home: &Path) -> Result<Self, AppError> {
         let failed = |source| AppError::Home { path: home.to_owned(), source };
         std::fs::create_dir_all(home).map_err(failed)?;
-        let mut options = File::options();
-        options.read(true).write(true).create(true).truncate(false);
-        let file = options.open(home.join("lock")).map_err(failed)?;
+        let file = open(&home.join("lock")).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -113,6 +143,15 @@ impl HomeLock {
     }
 }
 
+/// Only the operator reads it: who can has the right to all that commands do.
+fn open(path: &Path) -> io::Result<File> {
+    let file = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    if file.metadata()?.is_file() {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -132,12 +171,19 @@ mod tests {
         let lock = HomeLock::take(home.path()).unwrap();
         let process = Some(std::process::id());
         assert_eq!(holder(home.path()), Holder { process, server: None });
-        let server = ServedAt { address: "0.0.0.0:8080".parse().unwrap(), instance: "an-id".to_owned() };
+        let server = ServedAt {
+            address: "0.0.0.0:8080".parse().unwrap(),
+            instance: "an-id".to_owned(),
+            secret: Secret::new("s3cret"),
+        };
         lock.tell(Some(server.clone())).unwrap();
         let told = holder(home.path());
         assert_eq!(told, Holder { process, server: Some(server.clone()) });
         let shown = format!(" (process {}, which serves it at http://0.0.0.0:8080)", std::process::id());
         assert_eq!((told.to_string(), server.from_here()), (shown, "127.0.0.1:8080".parse().unwrap()));
+        assert!(!format!("{told:?} {told}").contains("s3cret"));
+        let mode = std::fs::metadata(home.path().join("lock")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "others on this machine cannot read it");
         drop(lock);
         let again = HomeLock::take(home.path()).unwrap();
         assert_eq!(holder(home.path()), Holder { process, server: None }, "an old address is not told on");
@@ -152,15 +198,16 @@ mod tests {
             ("127.0.0.1:1", "127.0.0.1:1"),
             ("192.0.2.7:1", "192.0.2.7:1"),
         ] {
-            let server = ServedAt { address: address.parse().unwrap(), instance: String::new() };
+            let server =
+                ServedAt { address: address.parse().unwrap(), instance: String::new(), secret: Secret::default() };
             assert_eq!(server.from_here(), reached.parse().unwrap());
         }
     }
 
     proptest! {
         #[test]
-        fn what_is_told_is_read_back_and_nothing_panics(process: u32, port: u16, instance in "[a-z0-9-]{1,40}", junk in "\\PC{0,60}") {
-            let server = ServedAt { address: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port), instance };
+        fn what_is_told_is_read_back_and_nothing_panics(process: u32, port: u16, instance in "[a-z0-9-]{1,40}", secret in "[0-9a-f]{0,32}", junk in "\\PC{0,60}") {
+            let server = ServedAt { address: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port), instance, secret: Secret::new(secret) };
             for server in [None, Some(server)] {
                 let holder = Holder { process: Some(process), server };
                 prop_assert_eq!(Holder::read(&holder.note()), holder);

@@ -1,5 +1,7 @@
 //! The parts put together: configuration, store, index, model, agent; and the lock on the home folder.
 
+mod guest;
+mod leftovers;
 mod lock;
 mod sources;
 mod sync;
@@ -14,9 +16,10 @@ use index::{
     QdrantStore, VectorStore,
 };
 use ingest::Source;
-pub use lock::{Holder, ServedAt};
+pub use leftovers::INCOMING;
+pub use lock::{Holder, Secret, ServedAt};
 use serde::Serialize;
-pub use sources::{Enrichment, SourceError, Sources};
+pub use sources::{Enrichment, SourceError, Sources, saved_page};
 pub use sync::SyncError;
 
 use crate::agent::answer::{FailedAnswer, Question};
@@ -91,6 +94,8 @@ pub struct App {
     pub embedding_fault: Option<Arc<str>>,
     /// The id of this process's hold on the library, new with every start.
     pub instance: Arc<str>,
+    /// What a command of the operator's knows, who can read the lock file, and nobody else does.
+    pub secret: Arc<Secret>,
     lock: Arc<lock::HomeLock>,
 }
 
@@ -101,6 +106,7 @@ impl App {
     /// See [`AppError`]. A missing embedding model is none: then search is lexical, and says so.
     pub async fn open(config: Config, clock: Clock) -> Result<Self, AppError> {
         let lock = lock::HomeLock::take(&config.home)?;
+        leftovers::clear(&config.home, clock.now());
         let store = Store::open(&database_file(&config)).await?;
         let (embedder, embedding_fault) = match load_embedder(&config) {
             Ok(embedder) => (Some(embedder), None),
@@ -128,12 +134,14 @@ impl App {
         let config = Arc::new(config);
         let sources = Arc::new(Sources::new(Arc::clone(&config)));
         let (instance, lock) = (Arc::from(clock.new_id().to_string()), Arc::new(lock));
-        Ok(Self { config, clock, sources, library, agent, embedding_fault, instance, lock })
+        let secret = Arc::new(Secret::new(Clock::new_secret()));
+        Ok(Self { config, clock, sources, library, agent, embedding_fault, instance, secret, lock })
     }
 
     /// Tells other processes where this one serves the library, so that they ask it there.
     pub fn served_at(&self, address: SocketAddr) {
-        if let Err(fault) = self.lock.tell(Some(ServedAt { address, instance: self.instance.to_string() })) {
+        let (instance, secret) = (self.instance.to_string(), Secret::clone(&self.secret));
+        if let Err(fault) = self.lock.tell(Some(ServedAt { address, instance, secret })) {
             tracing::warn!(%fault, "other commands cannot be told where this server is, and will find the library in use");
         }
     }

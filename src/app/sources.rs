@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ingest::http::{ClientSettings, PoliteClient};
-use ingest::{IngestError, Lookup, Resting, Source};
+use ingest::{IngestError, Lookup, Page, Resting, Source};
 use paper::SourceName;
 
 use super::AppError;
@@ -32,6 +32,9 @@ pub enum SourceError {
     /// What was written asks for nothing that the source gives.
     #[error("{0}")]
     Spec(String),
+    /// A saved answer is none.
+    #[error(transparent)]
+    Saved(IngestError),
     /// The client cannot be set up.
     #[error(transparent)]
     Client(#[from] IngestError),
@@ -149,6 +152,20 @@ impl Sources {
         let client = Arc::new(PoliteClient::new(settings, Clock::system().now_fn())?);
         Ok(Arc::clone(place.get_or_init(|| client)))
     }
+}
+
+/// What a saved answer of a source holds.
+///
+/// # Errors
+/// [`SourceError::Saved`] for what is none of its answers, [`SourceError::Spec`] for a source that gives none.
+pub fn saved_page(source: SourceName, bytes: &[u8], seen: jiff::Timestamp) -> Result<Page, SourceError> {
+    let read = match source {
+        SourceName::Arxiv => ingest::arxiv::parse(bytes, seen),
+        SourceName::SemanticScholar => ingest::semantic_scholar::parse_body(bytes, seen),
+        SourceName::Crossref => ingest::crossref::parse_body(bytes, seen),
+        SourceName::Import => return Err(SourceError::Spec(format!("{source} gives no answers that could be saved"))),
+    };
+    read.map_err(SourceError::Saved)
 }
 
 fn address(setting: &str) -> Result<url::Url, SourceError> {

@@ -92,7 +92,7 @@ pub enum Command {
         #[command(subcommand)]
         what: Eval,
     },
-    /// Scheduled work; while a server runs, ask it over its REST API
+    /// Scheduled work: what is synced by itself, and what became of it
     Jobs {
         /// What to do
         #[command(subcommand)]

@@ -6,7 +6,7 @@ use paper::{Paper, PaperRef};
 use serde::Deserialize;
 
 use super::args::FilterArgs;
-use super::output::Output;
+use super::output::{Output, count};
 use super::reach::Reached;
 use super::{Outcome, Usage};
 use crate::agent::answer::{AskMode, Circumstances, Citation, Question, Removed, Status};
@@ -72,7 +72,7 @@ fn show_hits(response: &SearchResponse) -> String {
         let _ = writeln!(text, "    {}", snippet(hit));
         let _ = writeln!(text, "    {}\n", scores(hit));
     }
-    let _ = write!(text, "{} papers, {} ms, {}", response.total, response.took_ms, response.mode);
+    let _ = write!(text, "{}, {} ms, {}", count(response.total, "paper"), response.took_ms, response.mode);
     text
 }
 

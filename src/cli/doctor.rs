@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::net::TcpStream;
 
 use super::Outcome;
-use super::output::Output;
+use super::output::{Output, count};
 use crate::app::{App, AppError};
 use crate::clock::Clock;
 use crate::config::{Config, Dense, optional_secret};
@@ -50,6 +50,10 @@ pub(crate) async fn doctor(config: Config, output: &mut Output) -> anyhow::Resul
     let mut checks = vec![model(&config), disk(&config), writer(&config)];
     checks.push(source("arxiv", &config.settings.sources.arxiv.base_url).await);
     checks.push(source("semantic-scholar", &config.settings.sources.semantic_scholar.base_url).await);
+    let crossref = &config.settings.sources.crossref;
+    if crossref.enabled {
+        checks.push(source("crossref", &crossref.base_url).await);
+    }
     if config.settings.index.dense == Dense::Qdrant {
         checks.push(source("qdrant", &config.settings.qdrant.url).await);
     }
@@ -162,7 +166,7 @@ async fn library(config: Config) -> Check {
     {
         return Check::bad(WHAT, fault.to_string(), "do as it says; the papers are not touched by it");
     }
-    let found = format!("{} papers; the index is {behind} changes behind", counts.papers);
+    let found = format!("{}; the index is {} behind", count(counts.papers, "paper"), count(behind, "change"));
     match app.library.index.stats().await {
         Ok(index) if index.model.is_none() && app.embedding_fault.is_none() => {
             Check::missing(WHAT, format!("{found}, and has words only"), "run `lectern reindex` to add the vectors")

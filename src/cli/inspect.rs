@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::json;
 
 use super::Outcome;
-use super::output::Output;
+use super::output::{Output, count};
 use super::reach::Reached;
 use crate::api::stats::Stats;
 use crate::app::{database_file, index_dir};
@@ -19,13 +19,13 @@ pub(crate) async fn stats(config: &Config, reached: &Reached, output: &mut Outpu
     let Stats { library, index, database_bytes } = &stats;
     let document = json!({"home": config.home, "library": library, "index": index, "database_bytes": database_bytes});
     output.print(&document, || {
-        let mut text = format!("{} papers, {} with an abstract\n", library.papers, library.with_abstract);
+        let mut text = format!("{}, {} with an abstract\n", count(library.papers, "paper"), library.with_abstract);
         for (source, papers) in &library.by_source {
             let _ = writeln!(text, "  {source:<17} {papers}");
         }
-        let vectors = index.vectors.map_or("no vectors".to_owned(), |vectors| format!("{vectors} vectors"));
+        let vectors = index.vectors.map_or("no vectors".to_owned(), |vectors| count(vectors, "vector"));
         let model = index.model.as_deref().unwrap_or("none");
-        let _ = writeln!(text, "index: {} passages, {vectors}, model {model}", index.passages);
+        let _ = writeln!(text, "index: {}, {vectors}, model {model}", count(index.passages, "passage"));
         let _ = writeln!(text, "index follows the library to revision {} of {}", index.watermark, library.revision);
         let _ = writeln!(text, "{} MiB in {}", mebibytes(*database_bytes), database_file(config).display());
         let _ = writeln!(text, "{} MiB in {}", mebibytes(index.bytes_on_disk), index_dir(config).display());
@@ -57,10 +57,10 @@ pub(crate) fn config_show(config: &Config, output: &mut Output) -> anyhow::Resul
 
 /// A configuration that could not be read has ended the command before this.
 pub(crate) fn config_check(config: &Config, output: &mut Output) -> anyhow::Result<Outcome> {
-    let count = config.layers.iter().count();
+    let settings = config.layers.iter().count();
     let jobs: Vec<&String> = config.jobs.keys().collect();
-    output.print(&json!({"ok": true, "settings": count, "jobs": jobs}), || {
-        format!("the configuration is good: {count} settings, {} jobs", jobs.len())
+    output.print(&json!({"ok": true, "settings": settings, "jobs": jobs}), || {
+        format!("the configuration is good: {settings} settings, {}", count(jobs.len(), "job"))
     })?;
     Ok(Outcome::Done)
 }

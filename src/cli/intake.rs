@@ -5,30 +5,29 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
-use ingest::{IngestError, Page, Rejected, Source, arxiv, crossref, semantic_scholar};
+use ingest::{IngestError, Page, Rejected, Source};
 use paper::SourceName;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::args::{SyncArgs, SyncSource};
 use super::meter::Meter;
-use super::output::Output;
+use super::output::{Output, count};
 use super::reach::{Reached, reach};
-use super::remote::Remote;
 use super::{Outcome, Usage, open};
-use crate::app::{App, SourceError, Sources, SyncError, destroy_index};
+use crate::app::{App, SourceError, Sources, SyncError, destroy_index, saved_page};
 use crate::config::{Config, Origin, SyncSpec};
 use crate::library::progress::{Course, Stage};
-use crate::library::{self, Checked, IntakeReport, LibraryError};
+use crate::library::{Checked, IntakeReport, LibraryError, Lines};
 
 pub(crate) async fn sync(config: Config, source: SyncSource, output: &mut Output) -> anyhow::Result<Outcome> {
-    let (common, spec, parse): (SyncArgs, SyncSpec, Parse) = match source {
+    let (common, spec): (SyncArgs, SyncSpec) = match source {
         SyncSource::Arxiv { query, category, ids, harvest, daily, from, until, common } => {
             let nothing = SyncSpec::of(SourceName::Arxiv);
             let spec = SyncSpec { query, category, ids, harvest, daily, from, until, ..nothing.clone() };
             let choices = "--query, --category, --ids, --harvest, --daily or --from-file";
             check_origin(spec == nothing, &common, choices)?;
-            (common, spec, arxiv::parse)
+            (common, spec)
         }
         SyncSource::SemanticScholar {
             query,
@@ -56,13 +55,13 @@ pub(crate) async fn sync(config: Config, source: SyncSource, output: &mut Output
             let choices = "--query, --ids, --references-of, --citations-of, --recommended-for, --enrich, \
                            --diff or --from-file";
             check_origin(spec == nothing, &common, choices)?;
-            (common, spec, semantic_scholar::parse_body)
+            (common, spec)
         }
         SyncSource::Crossref { ids, enrich, common } => {
             let nothing = SyncSpec::of(SourceName::Crossref);
             let spec = SyncSpec { ids, enrich, ..nothing.clone() };
             check_origin(spec == nothing, &common, "--ids, --enrich or --from-file")?;
-            (common, spec, crossref::parse_body)
+            (common, spec)
         }
     };
     let spec = SyncSpec { max: common.max, diff: spec.diff.map(absolute), ..spec };
@@ -77,7 +76,7 @@ pub(crate) async fn sync(config: Config, source: SyncSource, output: &mut Output
         None if needs_library => None,
         None => Some(Sources::new(Arc::new(config.clone())).source(&spec).map_err(as_usage)?),
     };
-    run(config, common, (spec, live), parse, output).await
+    run(config, common, (spec, live), output).await
 }
 
 /// A folder as a server sees it, which runs in another one.
@@ -85,13 +84,10 @@ fn absolute(place: String) -> String {
     std::fs::canonicalize(&place).map_or(place, |folder| folder.display().to_string())
 }
 
-/// Reads a saved answer.
-type Parse = fn(&[u8], jiff::Timestamp) -> Result<Page, IngestError>;
-
 fn as_usage(fault: SourceError) -> anyhow::Error {
     match fault {
         SourceError::Spec(what) => Usage(what).into(),
-        SourceError::Client(fault) => fault.into(),
+        SourceError::Saved(fault) | SourceError::Client(fault) => fault.into(),
         SourceError::Home(fault) => fault.into(),
     }
 }
@@ -108,22 +104,17 @@ async fn run(
     config: Config,
     common: SyncArgs,
     (spec, live): (SyncSpec, Option<Box<dyn Source>>),
-    parse: Parse,
     output: &mut Output,
 ) -> anyhow::Result<Outcome> {
     let max = spec.most();
     let clock = crate::clock::Clock::system();
-    let page = match &common.from_file {
-        Some(file) => {
-            let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-            let page = parse(&bytes, clock.now()).map_err(|fault| anyhow::anyhow!("{fault}{}", remedy(&fault)));
-            Some(page.with_context(|| format!("cannot take in {}", file.display()))?)
-        }
+    let saved = match &common.from_file {
+        Some(file) => Some(saved(file, spec.source, clock.now())?),
         None => None,
     };
     if common.dry_run {
-        let page = match (page, live) {
-            (Some(page), _) => page,
+        let page = match (saved, live) {
+            (Some((_, page)), _) => page,
             (None, Some(source)) => first_papers(source.as_ref(), max, clock.now()).await?,
             (None, None) => Page::default(),
         };
@@ -131,9 +122,9 @@ async fn run(
     }
     let meter = output.meter();
     let report = match reach(config).await? {
-        Reached::Here(app) => here(&app, page, &spec, &meter).await?,
-        Reached::There(server) => match page {
-            Some(page) => file_there(&server, page, spec.most(), &meter).await?,
+        Reached::Here(app) => here(&app, saved.map(|(_, page)| page), &spec, &meter).await?,
+        Reached::There(server) => match saved {
+            Some((bytes, _)) => server.take_saved(spec.source, bytes, max, &meter).await?,
             None => server.sync(&spec, &meter).await?,
         },
     };
@@ -154,24 +145,25 @@ async fn here(app: &App, page: Option<Page>, spec: &SyncSpec, meter: &Meter) -> 
     }
 }
 
-/// What a file held goes to the server as the lines that this program prints its papers in, and comes back as it was.
-async fn file_there(server: &Remote, page: Page, max: usize, meter: &Meter) -> anyhow::Result<IntakeReport> {
-    let mut lines = Vec::new();
-    for paper in page.papers.iter().take(max) {
-        serde_json::to_writer(&mut lines, paper)?;
-        lines.push(b'\n');
-    }
-    let mut report = server.import(lines.into(), max, meter).await?;
-    report.stopped_at_max = page.papers.len() > max;
-    report.rejections.splice(..0, page.rejected);
-    report.rejected = report.rejections.len();
-    Ok(report)
+/// A saved answer of a source, and what it holds.
+fn saved(file: &Path, source: SourceName, seen: jiff::Timestamp) -> anyhow::Result<(Vec<u8>, Page)> {
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let page = saved_page(source, &bytes, seen).map_err(|fault| match fault {
+        SourceError::Saved(fault) => anyhow::anyhow!("{fault}{}", remedy(&fault)),
+        fault => as_usage(fault),
+    });
+    let page = page.with_context(|| format!("cannot take in {}", file.display()))?;
+    Ok((bytes, page))
 }
 
 /// How asking about the library's own papers went.
 fn told(checked: Checked, asked: &str) -> String {
     let Checked { asked: papers, found, unknown, left } = checked;
-    let more = if left > 0 { format!("{left} papers are still to be asked about\n") } else { String::new() };
+    let more = match left {
+        0 => String::new(),
+        1 => "1 paper is still to be asked about\n".to_owned(),
+        left => format!("{left} papers are still to be asked about\n"),
+    };
     match papers {
         0 => format!("nothing to ask: {asked} has been asked about every paper not long ago\n"),
         _ => format!("{papers} asked about, {found} found, {unknown} unknown\n{more}"),
@@ -200,7 +192,7 @@ fn tell_the_course(report: &IntakeReport, max: usize) {
         eprintln!("began anew: the place where an earlier sync was cut off is not taken any more ({refused})");
     }
     if report.stopped_at_max {
-        eprintln!("stopped at {max} papers; the source has more: to read further, give a larger --max");
+        eprintln!("stopped at {}; the source has more: to read further, give a larger --max", count(max, "paper"));
     }
     if report.stopped {
         eprintln!("stopped before the end, because the server was; the same sync goes on from there");
@@ -213,6 +205,7 @@ async fn first_papers(source: &dyn Source, max: usize, seen: jiff::Timestamp) ->
     while let Some(cursor) = all.next.clone().filter(|_| all.papers.len() < max) {
         let page = source.page(Some(&cursor), seen).await?;
         all.papers.extend(page.papers);
+        all.deleted.extend(page.deleted);
         all.rejected.extend(page.rejected);
         all.next = page.next;
     }
@@ -221,15 +214,17 @@ async fn first_papers(source: &dyn Source, max: usize, seen: jiff::Timestamp) ->
 
 fn dry_run(mut page: Page, max: usize, output: &mut Output) -> anyhow::Result<Outcome> {
     page.papers.truncate(max);
-    let document = json!({"papers": page.papers, "rejected": page.rejected, "next": page.next});
+    let document =
+        json!({"papers": page.papers, "deleted": page.deleted, "rejected": page.rejected, "next": page.next});
     output.print(&document, || {
         let titles = page.papers.iter().map(|paper| format!("  {}\n", paper.title));
         format!(
-            "{} papers, {} rejected\n{}{}",
-            page.papers.len(),
+            "{}, {} rejected{}\n{}{}",
+            count(page.papers.len(), "paper"),
             page.rejected.len(),
+            gone(page.deleted.len() as u64),
             titles.collect::<String>(),
-            reasons(&page.rejected)
+            reasons(&page.rejected, page.rejected.len())
         )
     })?;
     Ok(if page.rejected.is_empty() { Outcome::Done } else { Outcome::SomeRejected })
@@ -241,12 +236,15 @@ pub(crate) async fn import(
     max: Option<usize>,
     output: &mut Output,
 ) -> anyhow::Result<Outcome> {
-    library::refuse_foreign(file)?;
+    // What comes through a pipe can be read only once, and is looked at when it is taken in.
+    if file.is_file() {
+        Lines::open(file, u64::MAX)?;
+    }
     let (meter, max) = (output.meter(), max.unwrap_or(usize::MAX));
     let report = match reach(config).await? {
         Reached::Here(app) => {
             let tell = |step| meter.tell(step);
-            app.library.import_file(file, max, &Course::new(&tell)).await?
+            app.library.import_file(Lines::open(file, u64::MAX)?, max, &Course::new(&tell)).await?
         }
         Reached::There(server) => {
             let unreadable = |source| LibraryError::Unreadable { path: file.to_owned(), source };
@@ -263,30 +261,36 @@ fn finish(report: &IntakeReport, asked: &str, output: &mut Output) -> anyhow::Re
         let checked = report.checked.map(|checked| told(checked, asked)).unwrap_or_default();
         let IntakeReport { added, updated, unchanged, rejected, deleted, .. } = report;
         let IntakeReport { seconds, embedding_seconds, embeddings, index_writes, .. } = report;
-        let deleted = if *deleted > 0 { format!(", {deleted} deleted") } else { String::new() };
+        let (deleted, written) = (gone(*deleted), count(*index_writes, "paper"));
         format!(
             "{checked}{added} added, {updated} updated, {unchanged} unchanged, {rejected} rejected{deleted} in {seconds:.1} s \
-             ({embedding_seconds:.1} s of it embedding)\n{index_writes} papers written to the index, {embeddings} \
-             passages embedded\n{}{}",
+             ({embedding_seconds:.1} s of it embedding)\n{written} written to the index, {} embedded\n{}{}",
+            count(*embeddings, "passage"),
             left_out(report),
-            reasons(&report.rejections)
+            reasons(&report.rejections, *rejected)
         )
     })?;
     Ok(if report.rejections.is_empty() { Outcome::Done } else { Outcome::SomeRejected })
 }
 
 fn left_out(report: &IntakeReport) -> String {
-    let told =
-        |(field, lines): (&String, &u64)| format!("  {field} of {lines} lines could not be read and is left out\n");
+    let told = |(field, lines): (&String, &u64)| {
+        format!("  {field} of {} could not be read and is left out\n", count(*lines, "line"))
+    };
     report.left_out.iter().map(told).collect()
 }
 
-fn reasons(rejected: &[Rejected]) -> String {
+fn gone(deleted: u64) -> String {
+    if deleted > 0 { format!(", {deleted} deleted") } else { String::new() }
+}
+
+/// The first records that were rejected, of so many.
+fn reasons(rejected: &[Rejected], all: usize) -> String {
     const MOST: usize = 20;
     let mut text: String =
         rejected.iter().take(MOST).map(|r| format!("  rejected {}: {}\n", r.record, r.reason)).collect();
-    if rejected.len() > MOST {
-        text.push_str(&format!("  … and {} more; --json lists all\n", rejected.len() - MOST));
+    if all > MOST {
+        text.push_str(&format!("  … and {} more; --json lists the first thousand\n", all - MOST));
     }
     text
 }
@@ -316,6 +320,6 @@ pub(crate) async fn reindex(config: Config, output: &mut Output) -> anyhow::Resu
     let seconds = (began.elapsed().as_secs_f64() * 1e3).round() / 1e3;
     let document =
         json!({"papers": indexed.papers, "seconds": seconds, "embedding_seconds": indexed.embedding.as_secs_f64()});
-    output.print(&document, || format!("{} papers indexed in {seconds:.1} s", indexed.papers))?;
+    output.print(&document, || format!("{} indexed in {seconds:.1} s", count(indexed.papers, "paper")))?;
     Ok(Outcome::Done)
 }

@@ -1,17 +1,23 @@
-//! `jobs`, in this process: when no server has the home.
+//! `jobs`: in this process, or through the server that has the home.
 
 use std::fmt::Write;
+use std::time::Duration;
 
+use serde::Deserialize;
 use serde_json::json;
 
-use super::output::Output;
+use super::output::{Output, count};
+use super::reach::Reached;
+use super::remote::Remote;
 use super::{Outcome, Usage, args::JobsCommand};
-use crate::app::App;
 use crate::jobs::{DeadLetterView, JobView, Jobs, JobsError, RunView};
 use crate::store::{RunStatus, Trigger};
 
 /// Runs of the history that are listed.
 const RUNS: usize = 50;
+
+/// Between two looks at a run that the server carries out.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
 /// What a command on jobs gives.
 pub(crate) enum Told {
@@ -22,13 +28,91 @@ pub(crate) enum Told {
     Dead(Vec<DeadLetterView>),
 }
 
-pub(crate) async fn jobs(app: &App, command: JobsCommand, output: &mut Output) -> anyhow::Result<Outcome> {
-    let jobs = Jobs::of(app).await?;
-    let told = match perform(&jobs, command).await {
-        Err(fault @ (JobsError::NotFound(_) | JobsError::NoLetter(_))) => return Err(Usage(fault.to_string()).into()),
-        told => told?,
+pub(crate) async fn jobs(reached: &Reached, command: JobsCommand, output: &mut Output) -> anyhow::Result<Outcome> {
+    let told = match reached {
+        Reached::Here(app) => match perform(&Jobs::of(app).await?, command).await {
+            Err(fault @ (JobsError::NotFound(_) | JobsError::NoLetter(_))) => {
+                return Err(Usage(fault.to_string()).into());
+            }
+            told => told?,
+        },
+        Reached::There(server) => perform_there(server, command).await?,
     };
     print(&told, output)
+}
+
+/// The lists as the REST API gives them.
+#[derive(Deserialize)]
+struct AllJobs {
+    jobs: Vec<JobView>,
+}
+
+#[derive(Deserialize)]
+struct SomeRuns {
+    runs: Vec<RunView>,
+}
+
+#[derive(Deserialize)]
+struct AllLetters {
+    dead_letters: Vec<DeadLetterView>,
+}
+
+/// A run that was begun.
+#[derive(Deserialize)]
+struct BegunRun {
+    id: String,
+}
+
+/// Has the server do what was asked for.
+async fn perform_there(server: &Remote, command: JobsCommand) -> anyhow::Result<Told> {
+    Ok(match command {
+        JobsCommand::List => Told::Jobs(server.look_up::<AllJobs>("/v1/jobs").await?.jobs),
+        JobsCommand::Run { name } => {
+            let begun: BegunRun = server.do_to(&job_path(&name, "/run"), None).await?;
+            Told::Run(Box::new(ended(server, &name, |run| run.id == begun.id).await?))
+        }
+        JobsCommand::History { name: None } => {
+            Told::Runs(server.look_up::<SomeRuns>(&format!("/v1/job-runs?limit={RUNS}")).await?.runs)
+        }
+        JobsCommand::History { name: Some(name) } => Told::Runs(runs(server, &name, RUNS).await?),
+        JobsCommand::Pause { name } => {
+            Told::Job(server.do_to(&job_path(&name, ""), Some(json!({"paused": true}))).await?)
+        }
+        JobsCommand::Resume { name } => {
+            Told::Job(server.do_to(&job_path(&name, ""), Some(json!({"paused": false}))).await?)
+        }
+        JobsCommand::Dead => Told::Dead(dead_letters(server).await?),
+        JobsCommand::Retry { id } => {
+            let letter = dead_letters(server).await?.into_iter().find(|letter| letter.id == id);
+            let name = letter.ok_or_else(|| Usage(JobsError::NoLetter(id.clone()).to_string()))?.job;
+            let before = runs(server, &name, 1).await?.pop().map(|run| run.id);
+            server.do_to::<serde_json::Value>(&format!("/v1/jobs/dead-letters/{id}/retry"), None).await?;
+            Told::Run(Box::new(ended(server, &name, |run| Some(&run.id) > before.as_ref()).await?))
+        }
+    })
+}
+
+fn job_path(name: &str, rest: &str) -> String {
+    format!("/v1/jobs/{}{rest}", name.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "_"))
+}
+
+async fn runs(server: &Remote, name: &str, limit: usize) -> anyhow::Result<Vec<RunView>> {
+    Ok(server.look_up::<SomeRuns>(&job_path(name, &format!("/runs?limit={limit}"))).await?.runs)
+}
+
+async fn dead_letters(server: &Remote) -> anyhow::Result<Vec<DeadLetterView>> {
+    Ok(server.look_up::<AllLetters>("/v1/jobs/dead-letters").await?.dead_letters)
+}
+
+/// Waits until a run of the job has ended.
+async fn ended(server: &Remote, name: &str, is_it: impl Fn(&RunView) -> bool) -> anyhow::Result<RunView> {
+    loop {
+        let found = runs(server, name, RUNS).await?.into_iter().rfind(|run| is_it(run));
+        if let Some(run) = found.filter(|run| run.status != RunStatus::Running) {
+            return Ok(run);
+        }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
 }
 
 /// Does what was asked for.
@@ -110,7 +194,7 @@ fn line(run: &RunView) -> String {
         counts.added, counts.updated, counts.unchanged, counts.rejected, counts.deleted
     );
     if let (Some(embeddings), Some(writes)) = (run.outcome.embeddings, run.outcome.index_writes) {
-        let _ = writeln!(text, "  {embeddings} embeddings, {writes} index writes");
+        let _ = writeln!(text, "  {}, {}", count(embeddings, "embedding"), count(writes, "index write"));
     }
     for group in &run.outcome.rejects {
         let _ = writeln!(text, "  rejected {}: {} ({})", group.count, group.reason, group.records.join(", "));
@@ -124,7 +208,8 @@ fn line(run: &RunView) -> String {
 fn dead(letters: &[DeadLetterView]) -> String {
     let told = |letter: &DeadLetterView| {
         let DeadLetterView { id, job, error, attempts, first_failed, last_failed, .. } = letter;
-        format!("{id}  {job}: {attempts} attempts, {first_failed:.0} to {last_failed:.0}\n  {error}\n")
+        let attempts = count(*attempts, "attempt");
+        format!("{id}  {job}: {attempts}, {first_failed:.0} to {last_failed:.0}\n  {error}\n")
     };
     match letters {
         [] => "no dead letters\n".to_owned(),

@@ -90,7 +90,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Sync { source } => intake::sync(config, source, &mut output).await,
         Command::Import { file, max } => intake::import(config, &file, max, &mut output).await,
         Command::Reindex { .. } => intake::reindex(config, &mut output).await,
-        Command::Jobs { what } => jobs::jobs(&open(config).await?, what, &mut output).await,
+        Command::Jobs { what } => jobs::jobs(&reach(config).await?, what, &mut output).await,
         Command::Serve { .. } => serve::serve(open(config).await?).await,
         Command::Search { query, mode, limit, filters } => {
             let request = ask::search_query(query, mode, limit, filters)?;

@@ -1,5 +1,6 @@
 //! Standard output.
 
+use std::fmt::Display;
 use std::io::Write;
 
 use serde::Serialize;
@@ -45,5 +46,23 @@ impl Output {
         out.write_all(text.as_bytes())?;
         out.flush()?;
         Ok(())
+    }
+}
+
+/// A number with what it counts: `1 paper`, `2 papers`.
+pub(crate) fn count(number: impl TryInto<u64> + Display + Copy, one: &str) -> String {
+    match number.try_into() {
+        Ok(1) => format!("{number} {one}"),
+        _ => format!("{number} {one}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_one_and_all_else_is_many() {
+        assert_eq!([count(0, "job"), count(1_u64, "paper"), count(2_usize, "line")], ["0 jobs", "1 paper", "2 lines"]);
     }
 }

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use index::{Filter, SearchQuery};
-use reqwest::header::{ACCEPT, CONTENT_TYPE};
-use reqwest::{Body, RequestBuilder, Response, StatusCode};
+use paper::SourceName;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use reqwest::redirect::Policy;
+use reqwest::{Body, RequestBuilder, Response};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -16,6 +18,7 @@ use super::events::EventLines;
 use super::meter::Meter;
 use crate::agent::answer::Question;
 use crate::api::health::Live;
+use crate::api::origin::OPERATOR;
 use crate::api::stats::Stats;
 use crate::api::wire::SearchResponse;
 use crate::app::ServedAt;
@@ -33,18 +36,19 @@ pub(crate) struct Remote {
 }
 
 /// What a failed request is answered with.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize, thiserror::Error)]
+#[error("{detail}")]
 struct Problem {
     status: u16,
     detail: String,
 }
 
-impl From<Problem> for anyhow::Error {
+impl Problem {
     /// Ends the command as it would end without a server.
-    fn from(problem: Problem) -> Self {
-        match problem.status {
-            400 => Usage(problem.detail).into(),
-            _ => anyhow::anyhow!(problem.detail),
+    fn into_fault(self) -> anyhow::Error {
+        match self.status {
+            400 => Usage(self.detail).into(),
+            _ => self.into(),
         }
     }
 }
@@ -52,7 +56,12 @@ impl From<Problem> for anyhow::Error {
 impl Remote {
     /// The server at this address, when it answers there and is the one that has the library.
     pub(crate) async fn find(server: &ServedAt) -> Option<Self> {
-        let client = reqwest::Client::builder().no_proxy().connect_timeout(PATIENCE).build().ok()?;
+        let mut secret = HeaderValue::from_str(server.secret.told()).ok()?;
+        secret.set_sensitive(true);
+        let client = reqwest::Client::builder().no_proxy().connect_timeout(PATIENCE);
+        // Not to be led to another place with the secret.
+        let client = client.redirect(Policy::none());
+        let client = client.default_headers([(OPERATOR, secret)].into_iter().collect()).build().ok()?;
         let remote = Self { client, address: format!("http://{}", server.from_here()) };
         let asked = remote.client.get(remote.url("/healthz")).timeout(PATIENCE);
         let live: Live = asked.send().await.ok()?.json().await.ok()?;
@@ -95,6 +104,43 @@ impl Remote {
         self.follow(request.header(CONTENT_TYPE, "application/jsonl").body(lines), meter).await
     }
 
+    /// Hands on a saved answer of a source, which may take papers back.
+    pub(crate) async fn take_saved(
+        &self,
+        source: SourceName,
+        answer: Vec<u8>,
+        max: usize,
+        meter: &Meter,
+    ) -> anyhow::Result<IntakeReport> {
+        let request = self.client.post(self.url(&format!("/v1/imports?source={source}&max={max}")));
+        self.follow(request.header(CONTENT_TYPE, "application/octet-stream").body(answer), meter).await
+    }
+
+    /// What there is at an address; a job that is not there was asked for wrongly.
+    pub(crate) async fn look_up<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        self.told(self.client.get(self.url(path))).await
+    }
+
+    /// Has something done to a job: with a body by changing it, else by the address.
+    pub(crate) async fn do_to<T: DeserializeOwned>(&self, path: &str, change: Option<Value>) -> anyhow::Result<T> {
+        let request = match change {
+            Some(change) => {
+                self.client.put(self.url(path)).header(CONTENT_TYPE, "application/json").body(change.to_string())
+            }
+            None => self.client.post(self.url(path)),
+        };
+        self.told(request).await
+    }
+
+    async fn told<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
+        let told = self.document(request).await;
+        told.map_err(|fault| match fault.downcast::<Problem>() {
+            Ok(Problem { status: 400 | 404, detail }) => Usage(detail).into(),
+            Ok(problem) => problem.into(),
+            Err(fault) => fault,
+        })
+    }
+
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.address)
     }
@@ -109,12 +155,13 @@ impl Remote {
 
     async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
         let response = request.send().await.with_context(|| self.lost())?;
-        if response.status() == StatusCode::OK {
+        if response.status().is_success() {
             return Ok(response);
         }
         let status = response.status();
         let problem: Result<Problem, _> = response.json().await;
-        Err(problem.map_or_else(|_| anyhow::anyhow!("the server at {} answered {status}", self.address), Into::into))
+        Err(problem
+            .map_or_else(|_| anyhow::anyhow!("the server at {} answered {status}", self.address), Problem::into_fault))
     }
 
     async fn document<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
@@ -133,7 +180,7 @@ impl Remote {
                 match kind.as_str() {
                     "progress" => meter.tell(serde_json::from_str(&data)?),
                     "report" => return Ok(serde_json::from_str(&data)?),
-                    "error" => return Err(serde_json::from_str::<Problem>(&data)?.into()),
+                    "error" => return Err(serde_json::from_str::<Problem>(&data)?.into_fault()),
                     _ => {}
                 }
             }

@@ -107,6 +107,10 @@ impl JobSpec {
 /// A sentence for the user.
 pub fn check_name(name: &str) -> Result<(), String> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    // Those that failed for good have that address.
+    if name == "dead-letters" {
+        return Err("no job can have the name `dead-letters`, which is an address".to_owned());
+    }
     match (1..=64).contains(&name.len()) && name.bytes().all(plain) {
         true => Ok(()),
         false => Err("a job's name is 1 to 64 of the letters a to z, digits and `-`".to_owned()),
@@ -184,6 +188,8 @@ mod tests {
             let error = read(toml).unwrap_err();
             assert!(error.starts_with(told), "{error}");
         }
+        let error = JobSpec::from_table("dead-letters", &Table::new(), "file x").unwrap_err().to_string();
+        assert_eq!(error, "job `dead-letters` (file x): no job can have the name `dead-letters`, which is an address");
         let error = JobSpec::from_table("Daily!", &Table::new(), "file x").unwrap_err().to_string();
         assert_eq!(error, "job `Daily!` (file x): a job's name is 1 to 64 of the letters a to z, digits and `-`");
     }

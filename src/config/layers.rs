@@ -88,6 +88,7 @@ impl Layers {
         let value = match self.known(name, &origin)? {
             Value::Integer(_) => Value::Integer(text.trim().parse().map_err(|_| wrong("a whole number"))?),
             Value::Boolean(_) => Value::Boolean(text.trim().parse().map_err(|_| wrong("true or false"))?),
+            Value::Array(_) => listed(text),
             _ => Value::String(text.to_owned()),
         };
         self.set(name, value, origin)
@@ -95,10 +96,12 @@ impl Layers {
 
     fn set(&mut self, name: &str, value: Value, origin: Origin) -> Result<(), ConfigError> {
         let known = self.known(name, &origin)?;
-        if !known.same_type(&value) {
+        let texts = value.as_array().is_none_or(|list| list.iter().all(Value::is_str));
+        if !known.same_type(&value) || !texts {
             let expected = match known {
                 Value::Integer(_) => "a whole number",
                 Value::Boolean(_) => "true or false",
+                Value::Array(_) => "a list of texts in quotes, as in [\"a\", \"b\"]",
                 _ => "a text in quotes",
             };
             return Err(ConfigError::WrongType { name: name.to_owned(), expected, origin: origin.to_string() });
@@ -146,6 +149,12 @@ impl Layers {
         }
         root
     }
+}
+
+/// Texts with commas between them.
+fn listed(text: &str) -> Value {
+    let texts = text.split(',').map(str::trim).filter(|text| !text.is_empty());
+    Value::Array(texts.map(|text| Value::String(text.to_owned())).collect())
 }
 
 /// Takes `[jobs]` out of a file: everything in it must be the table of a job.

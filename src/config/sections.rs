@@ -25,8 +25,11 @@ pub struct Settings {
 #[allow(missing_docs)]
 pub struct Server {
     pub addr: String,
+    pub allowed_hosts: Vec<String>,
     pub max_body_bytes: usize,
     pub max_import_bytes: u64,
+    pub max_import_unpacked_bytes: u64,
+    pub max_imports: usize,
     pub request_timeout_s: u64,
     pub max_in_flight: usize,
     pub drain_timeout_s: u64,
@@ -71,6 +74,7 @@ pub struct SemanticScholar {
     pub base_url: String,
     pub api_key: SecretString,
     pub recheck_days: u32,
+    pub diff_dir: String,
 }
 
 /// `[sources.crossref]`
@@ -218,11 +222,17 @@ impl Settings {
             &self.server.addr,
             "an address and a port, such as 127.0.0.1:8080",
         )?;
+        for host in &self.server.allowed_hosts {
+            let expected = "a list of host names without http:// and without a port, such as lectern.example.org";
+            require(is_host_name(host), "server.allowed_hosts", host, expected)?;
+        }
         let expected = "sqlite:PATH without options (no `?`, no :memory:), or empty";
         require(self.store.is_usable(), "store.url", &self.store.url, expected)?;
         let counts = [
             ("server.max_body_bytes", self.server.max_body_bytes),
             ("server.max_import_bytes", usize::from(self.server.max_import_bytes > 0)),
+            ("server.max_import_unpacked_bytes", usize::from(self.server.max_import_unpacked_bytes > 0)),
+            ("server.max_imports", self.server.max_imports),
             ("server.max_in_flight", self.server.max_in_flight),
             ("sources.breaker_failures", self.sources.breaker_failures as usize),
             ("scheduler.max_failures", self.scheduler.max_failures as usize),
@@ -231,6 +241,11 @@ impl Settings {
         ];
         counts.into_iter().try_for_each(|(name, n)| require(n > 0, name, &n.to_string(), "more than 0"))
     }
+}
+
+fn is_host_name(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    !text.is_empty() && text.bytes().all(plain)
 }
 
 fn require(holds: bool, name: &'static str, value: &str, expected: &'static str) -> Result<(), ConfigError> {

@@ -52,6 +52,12 @@ fn a_value_of_the_wrong_kind_says_what_is_expected() {
         (("LECTERN__STORE__URL", "sqlite:x.db?mode=ro"), "must be sqlite:PATH without options (no `?`, no :memory:)"),
         (("LECTERN__STORE__URL", "sqlite::memory:"), "must be sqlite:PATH without options (no `?`, no :memory:)"),
         (("LECTERN__SERVER__MAX_IN_FLIGHT", "0"), "must be more than 0"),
+        (
+            ("LECTERN__SERVER__ALLOWED_HOSTS", "a.org, https://b.org"),
+            "`server.allowed_hosts` is `https://b.org`, but must be",
+        ),
+        (("LECTERN__SERVER__ALLOWED_HOSTS", "a.org:8080"), "without a port"),
+        (("LECTERN__SERVER__MAX_IMPORTS", "0"), "must be more than 0"),
         (("LECTERN__INDEX__DENSE", "faiss"), "unknown variant `faiss`, expected `edge` or `qdrant`"),
     ];
     for (variable, message) in wrong {
@@ -60,6 +66,21 @@ fn a_value_of_the_wrong_kind_says_what_is_expected() {
     }
     assert!(load(&[], Some("[server]\naddr = 8080\n")).unwrap_err().to_string().contains("a text in quotes"));
     assert!(load(&[], Some("[server\n")).unwrap_err().to_string().contains("lectern.toml cannot be used, line 1: "));
+}
+
+#[test]
+fn a_list_is_read_from_a_file_and_from_the_environment() {
+    let hosts = |config: Config| config.settings.server.allowed_hosts;
+    let file = "[server]\nallowed_hosts = [\"a.org\", \"b.org\"]\n";
+    assert_eq!(hosts(load(&[], Some(file)).unwrap()), ["a.org", "b.org"]);
+    assert_eq!(
+        hosts(load(&[("LECTERN__SERVER__ALLOWED_HOSTS", " c.org,d.org,")], Some(file)).unwrap()),
+        ["c.org", "d.org"]
+    );
+    for wrong in ["\"a.org\"", "[7]"] {
+        let error = load(&[], Some(&format!("[server]\nallowed_hosts = {wrong}\n"))).unwrap_err().to_string();
+        assert!(error.starts_with("`server.allowed_hosts` must be a list of texts in quotes"), "{error}");
+    }
 }
 
 #[test]

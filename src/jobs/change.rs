@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{Job, Jobs, JobsError};
 use crate::config::{JobSpec, check_name};
-use crate::store::{DeadLetter, JobState, Letter, Trigger};
+use crate::store::{DeadLetter, JobOrigin, JobState, Letter, StoreError, Trigger};
 
 /// What is remembered of a job that is defined so, or so from now on.
 ///
@@ -15,7 +15,7 @@ pub(super) fn defined(
     known: Option<JobState>,
     name: &str,
     spec: &JobSpec,
-    of_file: bool,
+    origin: JobOrigin,
     now: Timestamp,
 ) -> Result<(JobState, Letter), JobsError> {
     let unreadable = |reason: String| JobsError::Unreadable { name: name.to_owned(), reason };
@@ -23,7 +23,7 @@ pub(super) fn defined(
     let definition = definition.map_err(|fault| unreadable(fault.to_string()))?;
     let fresh = JobState {
         name: name.to_owned(),
-        of_file,
+        origin,
         definition,
         paused: None,
         considered: now,
@@ -34,14 +34,23 @@ pub(super) fn defined(
     let Some(known) = known else { return Ok((fresh, Letter::Drop)) };
     let before = read(&known).ok();
     let same = |what: fn(&JobSpec, &JobSpec) -> bool| before.as_ref().is_some_and(|before| what(before, spec));
-    if same(|before, spec| before.schedule == spec.schedule && before.sync == spec.sync) {
-        let paused = known.paused.filter(|_| same(|before, spec| before.paused == spec.paused));
-        return Ok((JobState { of_file, definition: fresh.definition, paused, ..known }, Letter::Keep));
-    }
-    let considered = if same(|before, spec| before.schedule == spec.schedule) { known.considered } else { now };
     let paused = known.paused.filter(|_| same(|before, spec| before.paused == spec.paused));
-    let again = known.again.filter(|(_, trigger)| *trigger != Trigger::Retry);
+    let waited = known.paused.or(before.as_ref().map(|before| before.paused)).unwrap_or_default();
+    let resumed = (waited && !paused.unwrap_or(spec.paused)) || known.origin == JobOrigin::Gone;
+    if same(asks_the_same) {
+        let (considered, again) = if resumed { (now, None) } else { (known.considered, known.again) };
+        let definition = fresh.definition;
+        return Ok((JobState { origin, definition, paused, considered, again, ..known }, Letter::Keep));
+    }
+    let goes_on = same(|before, spec| before.schedule == spec.schedule) && !resumed;
+    let considered = if goes_on { known.considered } else { now };
+    let again = known.again.filter(|(_, trigger)| *trigger != Trigger::Retry && !resumed);
     Ok((JobState { considered, paused, again, ..fresh }, Letter::Drop))
+}
+
+/// Whether what one run did tells of the other definition too: whether it waits does not matter.
+pub(super) fn asks_the_same(one: &JobSpec, other: &JobSpec) -> bool {
+    one.schedule == other.schedule && one.sync == other.sync
 }
 
 /// The job that a stored definition tells.
@@ -61,21 +70,18 @@ impl Jobs {
     /// [`JobsError::NotFound`] when there is none to pause, and when the store fails.
     pub async fn put(&self, name: &str, fields: Map<String, Value>) -> Result<bool, JobsError> {
         check_name(name).map_err(JobsError::Bad)?;
-        if name == "dead-letters" {
-            return Err(JobsError::Bad("no job can have the name `dead-letters`, which is an address".to_owned()));
-        }
         if let (1, Some(paused)) = (fields.len(), fields.get("paused")) {
             let paused = paused.as_bool().ok_or_else(|| JobsError::Bad("`paused` is true or false".to_owned()))?;
             return self.pause(name, paused).await.map(|()| false);
         }
         let spec = JobSpec::from_fields(fields).map_err(JobsError::Bad)?;
         let _editing = self.shared.editing.lock().await;
-        let known = self.shared.store.job(name).await?;
-        if known.as_ref().is_some_and(|job| job.of_file) {
+        if self.shared.of_file.contains_key(name) {
             return Err(JobsError::OfFile(name.to_owned()));
         }
+        let known = self.stored(name).await?.filter(|job| job.origin == JobOrigin::Api);
         let is_new = known.is_none();
-        let (state, letter) = defined(known, name, &spec, false, self.shared.clock.now())?;
+        let (state, letter) = defined(known, name, &spec, JobOrigin::Api, self.shared.clock.now())?;
         self.shared.store.save_job(&state, &letter).await?;
         self.shared.changed.notify_one();
         Ok(is_new)
@@ -91,12 +97,12 @@ impl Jobs {
         if job.is_paused() == paused {
             return Ok(());
         }
-        let mut state = job.state;
-        state.paused = Some(paused).filter(|paused| *paused != job.spec.paused);
+        let Job { mut state, spec, letter } = job;
+        state.paused = Some(paused).filter(|paused| *paused != spec.paused);
         if !paused {
-            state.considered = self.shared.clock.now();
+            (state.considered, state.again) = (self.shared.clock.now(), None);
         }
-        self.shared.store.save_job(&state, &Letter::Keep).await?;
+        self.shared.store.save_job(&state, &letter).await?;
         self.shared.changed.notify_one();
         Ok(())
     }
@@ -107,9 +113,15 @@ impl Jobs {
     /// [`JobsError::NotFound`], [`JobsError::OfFile`], and when the store fails.
     pub async fn delete(&self, name: &str) -> Result<(), JobsError> {
         let _editing = self.shared.editing.lock().await;
-        let state = self.shared.store.job(name).await?.ok_or_else(|| JobsError::NotFound(name.to_owned()))?;
-        if state.of_file {
+        if self.shared.of_file.contains_key(name) {
             return Err(JobsError::OfFile(name.to_owned()));
+        }
+        match self.shared.store.job(name).await {
+            Ok(Some(state)) if state.origin == JobOrigin::Api => {}
+            Ok(_) => return Err(JobsError::NotFound(name.to_owned())),
+            // What cannot be read can be deleted.
+            Err(StoreError::Unreadable { .. }) => {}
+            Err(fault) => return Err(fault.into()),
         }
         Ok(self.shared.store.remove_job(name).await?)
     }

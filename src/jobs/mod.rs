@@ -13,6 +13,8 @@
 
 mod change;
 mod error;
+#[cfg(test)]
+mod meanwhile_tests;
 mod outcome;
 mod run;
 mod schedule;
@@ -22,7 +24,7 @@ mod tests;
 mod view;
 mod work;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,12 +33,12 @@ use tokio::sync::{Mutex, Notify, watch};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::JobSpec;
-use crate::store::{JobState, Letter, RunStatus, Store, Trigger};
+use crate::store::{JobOrigin, JobState, Letter, RunStatus, Store, StoreError, Trigger};
 pub use error::JobsError;
 pub use outcome::{Outcome, RejectGroup};
 pub use run::Begun;
 pub use settle::Limits;
-pub use view::{BreakerView, DeadLetterView, JobView, RunView};
+pub use view::{BreakerState, BreakerView, DeadLetterView, JobView, RunView};
 pub use work::{Trouble, Work};
 
 /// The jobs of a library. Cheap to clone.
@@ -50,6 +52,8 @@ struct Shared {
     clock: Clock,
     work: Arc<dyn Work>,
     limits: Limits,
+    /// The jobs of the configuration file.
+    of_file: BTreeMap<String, JobSpec>,
     /// When this process began: what was due before was missed.
     began: jiff::Timestamp,
     /// The runs under way: the job's name and the run's id.
@@ -66,9 +70,16 @@ struct Shared {
 struct Job {
     state: JobState,
     spec: JobSpec,
+    /// What becomes of its dead letter when it is kept: that of another definition tells nothing of this one.
+    letter: Letter,
 }
 
 impl Job {
+    fn read((state, letter): (JobState, Letter)) -> Result<Self, JobsError> {
+        let spec = change::read(&state)?;
+        Ok(Self { state, spec, letter })
+    }
+
     fn is_paused(&self) -> bool {
         self.state.paused.unwrap_or(self.spec.paused)
     }
@@ -84,7 +95,8 @@ impl Job {
 }
 
 impl Jobs {
-    /// The jobs of an application: those of its configuration and those that were added.
+    /// The jobs of an application: those of its configuration and those that were added. What is stored of them stays as
+    /// it is until something is done with one.
     ///
     /// # Errors
     /// When the store fails.
@@ -95,8 +107,7 @@ impl Jobs {
         Self::open(app.library.store.clone(), app.clock, Arc::new(app.clone()), &app.config.jobs, limits).await
     }
 
-    /// Takes up the jobs where the last process left them: runs that it did not end were interrupted and are made up,
-    /// and the jobs of the file are as the file has them now.
+    /// Takes up the jobs where the last process left them: runs that it did not end were interrupted and are made up.
     ///
     /// # Errors
     /// When the store fails.
@@ -112,6 +123,7 @@ impl Jobs {
             clock,
             work,
             limits,
+            of_file: of_file.clone(),
             began: clock.now(),
             under_way: watch::Sender::default(),
             editing: Mutex::default(),
@@ -120,7 +132,6 @@ impl Jobs {
         };
         let jobs = Self { shared: Arc::new(shared) };
         jobs.close_interrupted().await?;
-        jobs.align_with(of_file).await?;
         Ok(jobs)
     }
 
@@ -130,7 +141,7 @@ impl Jobs {
             run.status = RunStatus::Interrupted;
             run.finished = Some(now);
             run.error = Some("the process ended before the run did".to_owned());
-            let mut job = store.job(&run.job).await?;
+            let mut job = self.stored(&run.job).await?;
             if let Some(job) = &mut job {
                 job.again = Some((now, Trigger::Missed));
             }
@@ -139,28 +150,70 @@ impl Jobs {
         Ok(())
     }
 
-    async fn align_with(&self, of_file: &BTreeMap<String, JobSpec>) -> Result<(), JobsError> {
-        let (store, now) = (&self.shared.store, self.shared.clock.now());
-        for (name, spec) in of_file {
-            let known = store.job(name).await?;
-            if known.as_ref().is_some_and(|job| !job.of_file) {
-                tracing::warn!(job = name, "a job of the configuration file takes the place of one of the same name");
+    /// Keeps the jobs of the file as the file has them now, for the scheduler; what is remembered of those that are in it
+    /// no more waits for them to come back.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn align(&self) -> Result<(), JobsError> {
+        let _editing = self.shared.editing.lock().await;
+        let store = &self.shared.store;
+        for mut job in store.jobs().await? {
+            let is_there = self.shared.of_file.contains_key(&job.name);
+            if is_there && job.origin == JobOrigin::Api {
+                tracing::warn!(
+                    job = job.name,
+                    "a job of the configuration file takes the place of one of the same name"
+                );
             }
-            let (state, letter) = change::defined(known, name, spec, true, now)?;
-            store.save_job(&state, &letter).await?;
+            if !is_there && job.origin == JobOrigin::File {
+                job.origin = JobOrigin::Gone;
+                store.save_job(&job, &Letter::Keep).await?;
+            }
         }
-        for job in store.jobs().await? {
-            if job.of_file && !of_file.contains_key(&job.name) {
-                store.remove_job(&job.name).await?;
+        for name in self.shared.of_file.keys() {
+            if let Some((state, letter)) = self.known(name, self.stored(name).await?)? {
+                store.save_job(&state, &letter).await?;
             }
         }
         Ok(())
     }
 
+    /// What is stored of a job; nothing of one that this version cannot read, which is then begun anew.
+    async fn stored(&self, name: &str) -> Result<Option<JobState>, JobsError> {
+        match self.shared.store.job(name).await {
+            Err(fault @ StoreError::Unreadable { .. }) => {
+                tracing::error!(job = name, %fault, "what is remembered of a job is left out");
+                Ok(None)
+            }
+            stored => Ok(stored?),
+        }
+    }
+
+    /// What there is to a job of which this is stored: one of the file is as the file has it.
+    fn known(&self, name: &str, stored: Option<JobState>) -> Result<Option<(JobState, Letter)>, JobsError> {
+        match self.shared.of_file.get(name) {
+            Some(spec) => change::defined(stored, name, spec, JobOrigin::File, self.shared.clock.now()).map(Some),
+            None => Ok(stored.filter(|job| job.origin == JobOrigin::Api).map(|job| (job, Letter::Keep))),
+        }
+    }
+
+    /// Every job, by name; those that this version cannot read are left out, and the log has them.
+    async fn all(&self) -> Result<Vec<Job>, JobsError> {
+        let stored = self.shared.store.jobs().await?;
+        let mut stored: BTreeMap<String, JobState> = stored.into_iter().map(|job| (job.name.clone(), job)).collect();
+        let of_file = self.shared.of_file.keys().cloned();
+        let names: BTreeSet<String> = stored.keys().cloned().chain(of_file).collect();
+        let read = |name: String| {
+            let known = self.known(&name, stored.remove(&name)).transpose()?;
+            known.and_then(Job::read).inspect_err(|fault| tracing::error!(%fault, "a job is left out")).ok()
+        };
+        Ok(names.into_iter().filter_map(read).collect())
+    }
+
     async fn job(&self, name: &str) -> Result<Job, JobsError> {
-        let state = self.shared.store.job(name).await?.ok_or_else(|| JobsError::NotFound(name.to_owned()))?;
-        let spec = change::read(&state)?;
-        Ok(Job { state, spec })
+        let known = self.known(name, self.stored(name).await?)?;
+        Job::read(known.ok_or_else(|| JobsError::NotFound(name.to_owned()))?)
     }
 
     /// Begins no run any more, and stops those under way before their next page.

@@ -4,16 +4,16 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
 
+use super::change::{asks_the_same, read};
 use super::settle::{Ended, settle};
-use super::{Jobs, JobsError, Outcome, Trouble};
+use super::{Job, Jobs, JobsError, Outcome, Trouble};
 use crate::config::JobSpec;
-use crate::store::{JobRun, Letter, RunStatus, Trigger};
+use crate::store::{JobOrigin, JobRun, Letter, RunStatus, Trigger};
 
 /// A run that has begun and is to be carried out. While it lives, no other run of the job begins.
 pub struct Begun {
     run: JobRun,
     spec: JobSpec,
-    definition: String,
     place: Place,
 }
 
@@ -47,9 +47,8 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        // Whoever drops it wakes the scheduler, unless the run could not begin: that would be tried again without a pause.
         self.jobs.shared.under_way.send_modify(|under_way| drop(under_way.remove(&self.name)));
-        // What fell due meanwhile is looked at.
-        self.jobs.shared.changed.notify_one();
     }
 }
 
@@ -61,12 +60,30 @@ impl Jobs {
     /// [`JobsError::NotFound`], [`JobsError::Running`], [`JobsError::Stopping`], and when the store fails.
     pub async fn begin(&self, name: &str, trigger: Trigger) -> Result<Begun, JobsError> {
         let _editing = self.shared.editing.lock().await;
+        let job = self.job(name).await?;
+        self.begin_locked(job, trigger).await
+    }
+
+    /// Begins a run of a job that is due, unless the job has changed since that was found.
+    pub(super) async fn begin_as(&self, found: &Job, trigger: Trigger) -> Result<Option<Begun>, JobsError> {
+        let _editing = self.shared.editing.lock().await;
+        match self.job(&found.state.name).await {
+            Ok(job) if job.state == found.state => self.begin_locked(job, trigger).await.map(Some),
+            Ok(_) | Err(JobsError::NotFound(_)) => Ok(None),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn begin_locked(&self, mut job: Job, trigger: Trigger) -> Result<Begun, JobsError> {
         if *self.shared.stopping.borrow() {
             return Err(JobsError::Stopping);
         }
-        let mut job = self.job(name).await?;
         let (id, now) = (self.shared.clock.new_id().to_string(), self.shared.clock.now());
+        let name = job.state.name.as_str();
         let place = Place::take(self, name, &id)?;
+        if job.letter == Letter::Drop {
+            self.shared.store.save_job(&job.state, &job.letter).await?;
+        }
         if trigger != Trigger::Manual {
             (job.state.considered, job.state.again) = (now, None);
         }
@@ -82,13 +99,13 @@ impl Jobs {
         };
         self.shared.store.begin_run(&job.state, &run).await?;
         tracing::info!(job = name, run = run.id, trigger = trigger.as_str(), "a job begins");
-        Ok(Begun { run, spec: job.spec, definition: job.state.definition, place })
+        Ok(Begun { run, spec: job.spec, place })
     }
 
     /// Carries a run out and keeps how it ended.
     ///
     /// # Errors
-    /// When the store fails; the run is then told as interrupted at the next start.
+    /// When the store fails; the run is then told as interrupted when the next one begins.
     pub async fn carry_out(&self, begun: Begun) -> Result<JobRun, JobsError> {
         let mut outcome = Outcome::default();
         let trouble = self.work(&begun, &mut outcome).await.err();
@@ -126,22 +143,25 @@ impl Jobs {
     }
 
     async fn end(&self, begun: Begun, outcome: &Outcome, trouble: Option<&Trouble>) -> Result<JobRun, JobsError> {
-        let Begun { mut run, spec, definition, place } = begun;
+        let Begun { mut run, spec, place } = begun;
         let cursor = match trouble {
             Some(Trouble::Failed { .. }) => self.shared.work.place(&spec.sync).await,
             _ => None,
         };
         let editing = self.shared.editing.lock().await;
         let now = self.shared.clock.now();
-        let mut state = self.shared.store.job(&run.job).await?;
-        // What it was then is not what it is now: the run tells nothing of the new definition.
-        let is_same = state.as_ref().is_some_and(|state| state.definition == definition);
+        let mut state = self.stored(&run.job).await?;
+        // What it was then may not be what it is now: the run tells nothing of another definition.
+        let is_same = state.as_ref().and_then(|state| read(state).ok()).is_some_and(|now| asks_the_same(&now, &spec));
         let new_id = self.shared.clock.new_id().to_string();
         let ended = Ended { trigger: run.trigger, trouble, now, new_id, place: cursor };
         let mut settled = state.clone().unwrap_or_else(|| forgotten(&run));
         let (status, letter) = settle(&mut settled, self.shared.limits, ended);
-        if is_same {
-            state = Some(settled);
+        match &mut state {
+            Some(state) if is_same => *state = settled,
+            // What is asked for now has not been read either.
+            Some(state) if matches!(trouble, Some(Trouble::Stopped)) => state.again = settled.again,
+            _ => {}
         }
         run.status = status;
         run.finished = Some(now);
@@ -152,12 +172,13 @@ impl Jobs {
         drop(editing);
         tell(&run, &letter);
         drop(place);
+        // What fell due meanwhile is looked at.
+        self.shared.changed.notify_one();
         Ok(run)
     }
 
-    /// Puts a run off before it begins; the history says so.
-    pub(super) async fn put_off(&self, name: &str, trigger: Trigger, resting: &Trouble) -> Result<(), JobsError> {
-        let begun = self.begin(name, trigger).await?;
+    /// Puts a run off before it asks anything; the history says so.
+    pub(super) async fn put_off(&self, begun: Begun, resting: &Trouble) -> Result<(), JobsError> {
         self.end(begun, &Outcome::default(), Some(resting)).await.map(drop)
     }
 }
@@ -166,7 +187,7 @@ impl Jobs {
 fn forgotten(run: &JobRun) -> crate::store::JobState {
     crate::store::JobState {
         name: run.job.clone(),
-        of_file: false,
+        origin: JobOrigin::Gone,
         definition: String::new(),
         paused: None,
         considered: run.started,

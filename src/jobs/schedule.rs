@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Job, Jobs, JobsError, Trouble, change};
-use crate::store::{JobState, Trigger};
+use super::settle::of_this_time;
+use super::{Job, Jobs, JobsError, Trouble};
+use crate::store::Trigger;
 
 /// The longest sleep: a clock that is set, or a machine that slept, is noticed after it.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -43,11 +44,22 @@ impl Jobs {
     /// # Errors
     /// When the store fails.
     pub async fn begin_due(&self) -> Result<Option<Timestamp>, JobsError> {
-        let now = self.shared.clock.now();
         let dead: HashSet<String> = self.shared.store.dead_letters().await?.into_iter().map(|dead| dead.job).collect();
         let mut next: Option<Timestamp> = None;
-        for state in self.shared.store.jobs().await? {
-            let Some((job, at, trigger)) = self.next_of(state, &dead) else { continue };
+        for job in self.all().await? {
+            if self.shared.under_way.borrow().contains_key(&job.state.name) {
+                continue;
+            }
+            let name = job.state.name.clone();
+            let job = match self.brought_back(job).await {
+                Ok(job) => job,
+                Err(fault) => {
+                    tracing::error!(job = name, %fault, "a job is left out");
+                    continue;
+                }
+            };
+            let now = self.shared.clock.now();
+            let Some((at, trigger)) = job.next_run(dead.contains(&job.state.name)) else { continue };
             if at > now {
                 next = Some(next.map_or(at, |next| next.min(at)));
             } else if let Err(fault) = self.begin_one(&job, self.trigger_at(at, trigger, now)).await {
@@ -57,14 +69,18 @@ impl Jobs {
         Ok(next)
     }
 
-    fn next_of(&self, state: JobState, dead: &HashSet<String>) -> Option<(Job, Timestamp, Trigger)> {
-        if self.shared.under_way.borrow().contains_key(&state.name) {
-            return None;
+    /// The job without times from a clock that was ahead; they would keep it from running until then.
+    async fn brought_back(&self, job: Job) -> Result<Job, JobsError> {
+        let is_right = |job: &Job, now| of_this_time(job.state.clone(), now) == job.state;
+        if is_right(&job, self.shared.clock.now()) {
+            return Ok(job);
         }
-        let spec = change::read(&state).inspect_err(|fault| tracing::error!(%fault, "a job is left out")).ok()?;
-        let job = Job { state, spec };
-        let (at, trigger) = job.next_run(dead.contains(&job.state.name))?;
-        Some((job, at, trigger))
+        let _editing = self.shared.editing.lock().await;
+        let Job { state, spec, letter } = self.job(&job.state.name).await?;
+        let state = of_this_time(state, self.shared.clock.now());
+        tracing::warn!(job = state.name, "the clock was ahead when this job ran; it goes by the present one again");
+        self.shared.store.save_job(&state, &letter).await?;
+        Ok(Job { state, spec, letter })
     }
 
     fn trigger_at(&self, due: Timestamp, trigger: Trigger, now: Timestamp) -> Trigger {
@@ -74,18 +90,19 @@ impl Jobs {
 
     async fn begin_one(&self, job: &Job, trigger: Trigger) -> Result<(), JobsError> {
         let resting = self.shared.work.resting(job.spec.sync.source).await;
-        if let Ok(Some(resting)) = resting {
-            return self.put_off(&job.state.name, trigger, &Trouble::Resting(resting)).await;
-        }
-        match self.begin(&job.state.name, trigger).await {
-            Ok(begun) => {
-                let jobs = self.clone();
-                tokio::spawn(async move { jobs.carry_out(begun).await });
-                Ok(())
-            }
+        let begun = match self.begin_as(job, trigger).await {
+            Ok(Some(begun)) => begun,
+            // It was changed meanwhile, and whoever did so has woken the scheduler.
+            Ok(None) => return Ok(()),
             // Somebody else began it a moment ago, or the server is stopping.
-            Err(JobsError::Running { .. } | JobsError::Stopping) => Ok(()),
-            Err(fault) => Err(fault),
+            Err(JobsError::Running { .. } | JobsError::Stopping) => return Ok(()),
+            Err(fault) => return Err(fault),
+        };
+        if let Ok(Some(resting)) = resting {
+            return self.put_off(begun, &Trouble::Resting(resting)).await;
         }
+        let jobs = self.clone();
+        tokio::spawn(async move { jobs.carry_out(begun).await });
+        Ok(())
     }
 }

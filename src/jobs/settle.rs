@@ -43,10 +43,16 @@ pub(super) fn settle(job: &mut JobState, limits: Limits, ended: Ended<'_>) -> (R
             (RunStatus::Interrupted, Letter::Keep)
         }
         // Whoever asked for it sees what came of it; what the job does by itself stays as it was.
-        Some(Trouble::Resting(_)) if trigger == Trigger::Manual => (RunStatus::PutOff, Letter::Keep),
+        Some(Trouble::Resting(_) | Trouble::UnderWay(_)) if trigger == Trigger::Manual => {
+            (RunStatus::PutOff, Letter::Keep)
+        }
         Some(Trouble::Failed { .. }) if trigger == Trigger::Manual => (RunStatus::Failed, Letter::Keep),
         Some(Trouble::Resting(resting)) => {
             (job.considered, job.again) = (now, Some((resting.until, trigger)));
+            (RunStatus::PutOff, Letter::Keep)
+        }
+        Some(Trouble::UnderWay(_)) => {
+            (job.considered, job.again) = (now, Some((after(now, pause(limits, 1)), trigger)));
             (RunStatus::PutOff, Letter::Keep)
         }
         Some(Trouble::Failed { why, .. }) => {
@@ -54,7 +60,7 @@ pub(super) fn settle(job: &mut JobState, limits: Limits, ended: Ended<'_>) -> (R
             job.failures = job.failures.saturating_add(1);
             let first_failed = *job.first_failed.get_or_insert(now);
             if job.failures < limits.max_failures {
-                job.again = Some((now.checked_add(pause(limits, job.failures)).unwrap_or(now), Trigger::Retry));
+                job.again = Some((after(now, pause(limits, job.failures)), Trigger::Retry));
                 return (RunStatus::Failed, Letter::Keep);
             }
             job.again = None;
@@ -72,6 +78,21 @@ pub(super) fn settle(job: &mut JobState, limits: Limits, ended: Ended<'_>) -> (R
             (RunStatus::Failed, Letter::Write(letter))
         }
     }
+}
+
+/// A clock that is set back by less is one that was corrected: what was due just before is not due again.
+const CORRECTED: Duration = Duration::from_secs(600);
+
+/// What is remembered of a job without times that a clock has told which was ahead: nothing that lies in the future is
+/// dealt with, and nothing waits for longer than the longest pause.
+pub(super) fn of_this_time(job: JobState, now: Timestamp) -> JobState {
+    let again = job.again.map(|(at, trigger)| (at.min(after(now, LONGEST)), trigger));
+    let considered = if job.considered > after(now, CORRECTED) { now } else { job.considered };
+    JobState { considered, again, ..job }
+}
+
+fn after(now: Timestamp, pause: Duration) -> Timestamp {
+    now.checked_add(pause).unwrap_or(now)
 }
 
 fn pause(limits: Limits, failures: u32) -> Duration {

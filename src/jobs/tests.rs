@@ -18,22 +18,24 @@ thread_local! {
     static NOW: Cell<i64> = const { Cell::new(0) };
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     Timestamp::from_second(NOW.get()).unwrap()
 }
 
-fn set(time: &str) {
+pub(super) fn set(time: &str) {
     NOW.set(time.parse::<Timestamp>().unwrap().as_second());
 }
 
 /// What the source does, one request after the other; it succeeds when nothing is left.
 #[derive(Default)]
-struct Script {
-    troubles: Mutex<VecDeque<Trouble>>,
-    resting: Mutex<Option<Resting>>,
-    asked: Mutex<Vec<String>>,
+pub(super) struct Script {
+    pub(super) troubles: Mutex<VecDeque<Trouble>>,
+    pub(super) resting: Mutex<Option<Resting>>,
+    pub(super) asked: Mutex<Vec<String>>,
     /// Requests wait while this is closed.
-    gate: watch::Sender<bool>,
+    pub(super) gate: watch::Sender<bool>,
+    /// A job that is paused while it is asked whether the source rests.
+    pub(super) paused_meanwhile: Mutex<Option<(Jobs, String)>>,
 }
 
 #[async_trait::async_trait]
@@ -50,6 +52,10 @@ impl Work for Script {
     }
 
     async fn resting(&self, source: SourceName) -> Result<Option<Resting>, Trouble> {
+        let meanwhile = self.paused_meanwhile.lock().unwrap().take();
+        if let Some((jobs, name)) = meanwhile {
+            jobs.pause(&name, true).await.unwrap();
+        }
         Ok(self.resting.lock().unwrap().clone().filter(|resting| source == SourceName::Arxiv && resting.until > now()))
     }
 
@@ -64,26 +70,27 @@ impl Work for Script {
 }
 
 /// A library's store that processes open one after the other.
-struct Bench {
+pub(super) struct Bench {
     folder: tempfile::TempDir,
-    script: Arc<Script>,
-    file: BTreeMap<String, JobSpec>,
+    pub(super) script: Arc<Script>,
+    pub(super) file: BTreeMap<String, JobSpec>,
 }
 
-fn spec(schedule: &str, zone: &str, source: &str) -> JobSpec {
+pub(super) fn spec(schedule: &str, zone: &str, source: &str) -> JobSpec {
     let fields = json!({"schedule": schedule, "time_zone": zone, "source": source, "query": "x"});
     JobSpec::from_fields(fields.as_object().cloned().unwrap()).unwrap()
 }
 
 impl Bench {
     /// At noon, with these jobs in the file.
-    fn new(jobs: &[(&str, JobSpec)]) -> Self {
+    pub(super) fn new(jobs: &[(&str, JobSpec)]) -> Self {
         set("2026-11-22T12:00:00Z");
         let file = jobs.iter().map(|(name, spec)| ((*name).to_owned(), spec.clone())).collect();
         Self { folder: tempfile::tempdir().unwrap(), script: Arc::default(), file }
     }
 
-    async fn start(&self) -> Jobs {
+    /// As a command does.
+    pub(super) async fn open(&self) -> Jobs {
         let store = Store::open(&self.folder.path().join("library.db")).await.unwrap();
         #[allow(clippy::disallowed_methods)]
         let clock = Clock::fixed(now, uuid::Uuid::now_v7);
@@ -91,35 +98,42 @@ impl Bench {
         Jobs::open(store, clock, self.script.clone(), &self.file, limits).await.unwrap()
     }
 
-    fn fail(&self, times: usize) {
+    /// As a server does.
+    pub(super) async fn start(&self) -> Jobs {
+        let jobs = self.open().await;
+        jobs.align().await.unwrap();
+        jobs
+    }
+
+    pub(super) fn fail(&self, times: usize) {
         let failed = || Trouble::Failed { why: "refused".to_owned(), of_source: false };
         self.script.troubles.lock().unwrap().extend((0..times).map(|_| failed()));
     }
 
-    fn asked(&self) -> usize {
+    pub(super) fn asked(&self) -> usize {
         self.script.asked.lock().unwrap().len()
     }
 }
 
 /// Begins what is due at that time and waits until it has ended.
-async fn at(jobs: &Jobs, time: &str) {
+pub(super) async fn at(jobs: &Jobs, time: &str) {
     set(time);
     jobs.begin_due().await.unwrap();
     jobs.ended().await;
 }
 
 /// The runs of a job, the oldest first, as `trigger status`.
-async fn runs(jobs: &Jobs, name: &str) -> Vec<String> {
+pub(super) async fn runs(jobs: &Jobs, name: &str) -> Vec<String> {
     let mut runs = jobs.history(Some(name), None, 100).await.unwrap_or_default();
     runs.reverse();
     runs.iter().map(|run| format!("{} {}", run.trigger.as_str(), run.status.as_str())).collect()
 }
 
-async fn next(jobs: &Jobs, name: &str) -> Option<String> {
+pub(super) async fn next(jobs: &Jobs, name: &str) -> Option<String> {
     jobs.get(name).await.unwrap().next_run.map(|time| time.to_string())
 }
 
-fn daily() -> JobSpec {
+pub(super) fn daily() -> JobSpec {
     spec("0 6 * * *", "UTC", "arxiv")
 }
 
@@ -314,7 +328,7 @@ async fn jobs_of_a_source_that_is_left_alone_are_put_off_and_the_others_go_on() 
     at(&jobs, "2026-11-23T07:00:00Z").await;
     assert_eq!(runs(&jobs, "other").await, ["schedule succeeded"]);
     let told = jobs.get("daily").await.unwrap();
-    assert_eq!((told.breaker.state, told.failures), ("open", 0));
+    assert_eq!((told.breaker.state, told.failures), (BreakerState::Open, 0));
     assert_eq!(told.next_run.unwrap().to_string(), "2026-11-23T09:00:00Z");
     let told = told.last_run.unwrap().error.unwrap();
     assert_eq!(told, "put off until 2026-11-23T09:00:00Z: the source has failed since 2026-11-22T12:00:00Z (HTTP 503)");

@@ -2,16 +2,16 @@
 
 use ingest::Resting;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Job, Jobs, JobsError, Outcome, change};
+use super::{Job, Jobs, JobsError, Outcome};
 use crate::config::SyncSpec;
-use crate::store::{DeadLetter, JobRun, RunStatus, StoreError, Trigger};
+use crate::store::{DeadLetter, JobOrigin, JobRun, Letter, RunStatus, StoreError, Trigger};
 
 /// A job.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct JobView {
     /// Its name.
     pub name: String,
@@ -21,8 +21,8 @@ pub struct JobView {
     pub time_zone: String,
     /// Whether it waits to be resumed.
     pub paused: bool,
-    /// `file` or `api`.
-    pub origin: &'static str,
+    /// Where it is defined.
+    pub origin: JobOrigin,
     /// What it syncs.
     pub spec: SyncSpec,
     /// When it runs next; not while it is paused or a dead letter.
@@ -42,19 +42,29 @@ pub struct JobView {
 }
 
 /// How a source does.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct BreakerView {
     /// The source.
     pub source: paper::SourceName,
-    /// `closed` for one that works, `open` for one that is left alone.
-    pub state: &'static str,
+    /// Whether it is asked.
+    pub state: BreakerState,
     /// Since when, until when, and why.
     #[serde(flatten)]
     pub resting: Option<Resting>,
 }
 
+/// Whether a source is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BreakerState {
+    /// It works.
+    Closed,
+    /// It is left alone.
+    Open,
+}
+
 /// A run.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct RunView {
     /// Its id.
     pub id: String,
@@ -76,7 +86,7 @@ pub struct RunView {
 }
 
 /// A dead letter.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct DeadLetterView {
     /// Its id.
     pub id: String,
@@ -126,11 +136,8 @@ impl Jobs {
     pub async fn list(&self) -> Result<Vec<JobView>, JobsError> {
         let letters = self.shared.store.dead_letters().await?;
         let mut views = Vec::new();
-        for state in self.shared.store.jobs().await? {
-            match change::read(&state) {
-                Ok(spec) => views.push(self.view(Job { state, spec }, &letters).await?),
-                Err(fault) => tracing::error!(%fault, "a job is left out"),
-            }
+        for job in self.all().await? {
+            views.push(self.view(job, &letters).await?);
         }
         Ok(views)
     }
@@ -146,7 +153,8 @@ impl Jobs {
 
     async fn view(&self, job: Job, letters: &[DeadLetter]) -> Result<JobView, JobsError> {
         let name = job.state.name.clone();
-        let dead_letter = letters.iter().find(|letter| letter.job == name).map(|letter| letter.id.clone());
+        let dead_letter = letters.iter().find(|letter| letter.job == name && job.letter == Letter::Keep);
+        let dead_letter = dead_letter.map(|letter| letter.id.clone());
         let next = job.next_run(dead_letter.is_some());
         let last_run = self.shared.store.job_runs(Some(&name), None, 1).await?.pop();
         let source = job.spec.sync.source;
@@ -154,18 +162,19 @@ impl Jobs {
             tracing::warn!(%fault, "cannot tell how a source does");
             None
         });
+        let state = if resting.is_some() { BreakerState::Open } else { BreakerState::Closed };
         Ok(JobView {
             schedule: job.spec.schedule.text().to_owned(),
             time_zone: job.spec.schedule.time_zone().to_owned(),
             paused: job.is_paused(),
-            origin: if job.state.of_file { "file" } else { "api" },
+            origin: job.state.origin,
             next_run: next.map(|(at, _)| at),
             next_trigger: next.map(|(_, trigger)| trigger),
             running: self.shared.under_way.borrow().contains_key(&name),
-            last_run: last_run.map(RunView::try_from).transpose()?,
+            last_run: readable(last_run).pop(),
             failures: job.state.failures,
             dead_letter,
-            breaker: BreakerView { source, state: if resting.is_some() { "open" } else { "closed" }, resting },
+            breaker: BreakerView { source, state, resting },
             spec: job.spec.sync,
             name,
         })
@@ -186,7 +195,7 @@ impl Jobs {
         if let (true, None, Some(name)) = (runs.is_empty(), before, job) {
             self.job(name).await?;
         }
-        Ok(runs.into_iter().map(RunView::try_from).collect::<Result<_, _>>()?)
+        Ok(readable(runs))
     }
 
     /// The jobs that have failed again and again, the oldest first.
@@ -194,9 +203,19 @@ impl Jobs {
     /// # Errors
     /// When the store fails.
     pub async fn dead_letters(&self) -> Result<Vec<DeadLetterView>, JobsError> {
-        let letters = self.shared.store.dead_letters().await?;
-        Ok(letters.into_iter().map(DeadLetterView::try_from).collect::<Result<_, _>>()?)
+        let mut letters = self.shared.store.dead_letters().await?;
+        let jobs = self.all().await?;
+        letters.retain(|letter| jobs.iter().any(|job| job.state.name == letter.job));
+        Ok(readable(letters))
     }
+}
+
+/// Those of these that can be read; the others are left out, and the log has them.
+fn readable<T, V: TryFrom<T, Error = StoreError>>(items: impl IntoIterator<Item = T>) -> Vec<V> {
+    let read = |item| {
+        V::try_from(item).inspect_err(|fault| tracing::error!(%fault, "a run or a dead letter is left out")).ok()
+    };
+    items.into_iter().filter_map(read).collect()
 }
 
 /// As [`JobView`] with the fields as a value, for printing.

@@ -1,6 +1,8 @@
 //! What a run does: a sync, then the index.
 
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use ingest::{Cursor, IngestError, Page, Resting, Source};
@@ -48,6 +50,9 @@ pub enum Trouble {
     /// The source is left alone: the job waits for it.
     #[error("put off until {:.0}: the source has failed since {:.0} ({})", .0.until, .0.since, .0.why)]
     Resting(Resting),
+    /// The same request is being synced otherwise: the job waits for that.
+    #[error("put off: {0}")]
+    UnderWay(String),
     /// It was told to stop.
     #[error("stopped before the next page; a run that makes up for it goes on there")]
     Stopped,
@@ -71,6 +76,7 @@ impl From<LibraryError> for Trouble {
     fn from(error: LibraryError) -> Self {
         match error {
             LibraryError::Ingest(error) => error.into(),
+            error @ LibraryError::UnderWay { .. } => Self::UnderWay(error.to_string()),
             error => Self::failed(error),
         }
     }
@@ -92,16 +98,24 @@ impl Work for App {
         let untold = |_| {};
         let course = Course::new(&untold);
         let mut report = SyncReport::default();
+        let is_read = AtomicBool::new(false);
+        let mut stopping = stop.clone();
         let taking = async {
             read(self, spec, stop, &mut report, &course).await?;
+            is_read.store(true, Ordering::Relaxed);
             Ok(report.clone())
         };
-        let taken = self.library.take_in(taking, &course).await;
+        let taken = tokio::select! {
+            taken = self.library.take_in(taking, &course) => taken.map(Some),
+            () = stopped_after(&mut stopping, &is_read) => Ok(None),
+        };
         let stopped = report.stopped;
         *outcome = report.into();
         match taken {
             Ok(_) if stopped => Err(Trouble::Stopped),
-            Ok(taken) => {
+            // All is stored that was to be read; what is not indexed yet is so at the next start.
+            Ok(None) => Ok(()),
+            Ok(Some(taken)) => {
                 (outcome.embeddings, outcome.index_writes) = counted(&taken);
                 Ok(())
             }
@@ -126,6 +140,18 @@ impl Work for App {
         let key = self.source(spec).ok()?.key();
         let place = self.library.store.cursor(&key).await;
         place.inspect_err(|fault| tracing::warn!(%fault, "cannot tell how far a job has read")).ok()?
+    }
+}
+
+/// Waits until the work is to stop and has read all that was to be read.
+async fn stopped_after(stop: &mut watch::Receiver<bool>, is_read: &AtomicBool) {
+    const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        // Nobody is there to stop it.
+        return std::future::pending().await;
+    }
+    while !is_read.load(Ordering::Relaxed) {
+        tokio::time::sleep(BETWEEN_LOOKS).await;
     }
 }
 

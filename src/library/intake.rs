@@ -1,7 +1,6 @@
 //! Taking in with the index beside it: papers are indexed while more of them come.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,8 +9,9 @@ use ingest::Rejected;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use super::import::import;
 use super::progress::{Course, Stage};
-use super::{Checked, ImportReport, IndexReport, Library, LibraryError, SyncReport, import, sniff};
+use super::{Checked, ImportReport, IndexReport, Library, LibraryError, Lines, SyncReport};
 
 /// What a sync or an import did, as it is printed and answered.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub struct IntakeReport {
     pub unchanged: u64,
     /// How many records could not be taken in.
     pub rejected: usize,
-    /// Those, each with the reason.
+    /// The first thousand of those, each with the reason.
     pub rejections: Vec<Rejected>,
     /// The fields of a file that could not be read, with in how many of its lines; the rest of them was taken in.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -61,8 +61,8 @@ impl IntakeReport {
             added: taken.counts.added,
             updated: taken.counts.updated,
             unchanged: taken.counts.unchanged,
-            rejected: taken.rejected.len(),
-            rejections: taken.rejected,
+            rejected: taken.rejected.count(),
+            rejections: taken.rejected.into_first(),
             left_out: taken.left_out,
             deleted: taken.deleted,
             seconds: thousandths(elapsed),
@@ -125,14 +125,14 @@ impl Library {
     /// Takes in a file of JSON lines, with the indexer at work beside it.
     ///
     /// # Errors
-    /// As [`import`] and [`Library::take_in`]; and [`LibraryError::Foreign`] for a file that is no JSON lines at all.
+    /// [`LibraryError::TooLarge`] and [`LibraryError::Unreadable`] for a file that cannot be read to its end; else as
+    /// [`Library::take_in`].
     pub async fn import_file(
         &self,
-        file: &Path,
+        file: Lines,
         max: usize,
         course: &Course<'_>,
     ) -> Result<IntakeReport, LibraryError> {
-        sniff::refuse_foreign(file)?;
         course.at(Stage::Storing, 0, None);
         let stored = course.counts(Stage::Storing);
         self.take_in(async { Ok(import(self, file, max, &stored).await?.into()) }, course).await

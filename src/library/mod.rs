@@ -6,6 +6,7 @@ mod indexer;
 mod intake;
 mod known_only;
 pub mod progress;
+mod rejections;
 mod sniff;
 mod sync;
 
@@ -14,14 +15,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use enrich::{Checked, EnrichRequest};
-pub use import::{ImportReport, import};
+pub use import::{ImportReport, Lines};
 use index::{HybridIndex, IndexError, Mode, SearchHit, SearchQuery};
 pub use indexer::{IndexReport, Progress};
 use ingest::IngestError;
 pub use intake::IntakeReport;
 pub use known_only::KnownOnly;
 use paper::{Paper, PaperId};
-pub use sniff::refuse_foreign;
+pub use rejections::Rejections;
 pub use sync::{SyncReport, SyncRequest};
 
 use crate::clock::Clock;
@@ -52,6 +53,14 @@ pub enum LibraryError {
         path: std::path::PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// A file holds more than may be read of it.
+    #[error("{} holds more than {most} bytes once it is unpacked", path.display())]
+    TooLarge {
+        /// The file.
+        path: std::path::PathBuf,
+        /// How much may be read.
+        most: u64,
     },
     /// A file is of another kind than the one that was to be read.
     #[error("{} is {what}", path.display())]

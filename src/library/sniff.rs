@@ -1,48 +1,35 @@
 //! What a file is when it is not JSON lines: an answer of a source that was saved, and belongs elsewhere.
 
-use std::io::{self, BufRead};
-use std::path::Path;
+use std::io::{self, BufRead, Read};
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::LibraryError;
-use super::import::open;
-
 /// How much of a file is looked at, in bytes: the longest line that the reader of JSON lines takes.
 const LOOKED_AT: u64 = 16 * 1024 * 1024;
 
-/// A file whose beginning is that of an XML document or of one JSON document is refused as a whole: read line by line
-/// it would be thousands of rejected lines.
-///
-/// # Errors
-/// [`LibraryError::Foreign`] for such a file, [`LibraryError::Unreadable`] for one that cannot be read.
-pub fn refuse_foreign(file: &Path) -> Result<(), LibraryError> {
-    let unreadable = |source| LibraryError::Unreadable { path: file.to_owned(), source };
-    let line = first_line(open(file).map_err(unreadable)?).map_err(unreadable)?;
-    match foreign(&line) {
-        Some(what) => Err(LibraryError::Foreign { path: file.to_owned(), what }),
-        None => Ok(()),
-    }
-}
-
-/// The first line that says something.
-fn first_line(lines: impl BufRead) -> io::Result<Vec<u8>> {
+/// What a file has up to the end of the first line that says something.
+pub(super) fn beginning(lines: &mut impl BufRead) -> io::Result<Vec<u8>> {
     let mut lines = lines.take(LOOKED_AT);
+    let mut begun = Vec::new();
     loop {
-        let mut line = Vec::new();
-        let read = lines.read_until(b'\n', &mut line)?;
-        let text = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&line).trim_ascii();
-        if read == 0 || !text.is_empty() {
-            return Ok(text.to_vec());
+        let before = begun.len();
+        if lines.read_until(b'\n', &mut begun)? == 0 || !said(begun.get(before..).unwrap_or_default()).is_empty() {
+            return Ok(begun);
         }
     }
 }
 
-/// What the file is that begins with this line, with what to do; none for JSON lines, good or bad.
-fn foreign(line: &[u8]) -> Option<&'static str> {
+fn said(text: &[u8]) -> &[u8] {
+    text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text).trim_ascii()
+}
+
+/// What the file is that begins so, with what to do; none for JSON lines, good or bad. An XML document or one JSON document
+/// is refused as a whole: read line by line it would be thousands of rejected lines.
+pub(super) fn foreign(begun: &[u8]) -> Option<&'static str> {
     const XML: &str = "XML, not JSON lines; an Atom feed or an OAI-PMH answer of arXiv is taken in with `lectern sync arxiv --from-file`";
     const JSON: &str = "one JSON document, not JSON lines; an answer of Semantic Scholar is taken in with `lectern sync semantic-scholar --from-file`";
+    let line = said(begun);
     match line.first()? {
         b'<' => Some(XML),
         b'[' => Some(JSON),
@@ -73,7 +60,7 @@ mod tests {
     use super::*;
 
     fn is_foreign(text: &str) -> bool {
-        foreign(&first_line(text.as_bytes()).unwrap()).is_some()
+        foreign(&beginning(&mut text.as_bytes()).unwrap()).is_some()
     }
 
     #[test]

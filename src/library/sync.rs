@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ingest::{Page, Rejected, Source};
+use ingest::{Page, Source};
 use paper::SourceName;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::progress::{Course, Stage};
-use super::{Checked, Library, LibraryError};
+use super::{Checked, Library, LibraryError, Rejections};
 use crate::store::UpsertCounts;
 
 /// What a sync did.
@@ -19,7 +19,7 @@ pub struct SyncReport {
     #[serde(flatten)]
     pub counts: UpsertCounts,
     /// The records that could not be taken in, each with the reason.
-    pub rejected: Vec<Rejected>,
+    pub rejected: Rejections,
     /// Records that the source has taken back, and the library had.
     pub deleted: u64,
     /// Whether it went on from where an earlier, interrupted one stopped.

@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::jobs::{Letter, time};
+use super::jobs::{Letter, readable, time};
 use super::{Store, StoreError};
 
 /// A job that failed again and again and waits for a person.
@@ -27,13 +27,13 @@ pub struct DeadLetter {
 }
 
 impl Store {
-    /// Every dead letter, the oldest first.
+    /// Every dead letter that can be read, the oldest first.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn dead_letters(&self) -> Result<Vec<DeadLetter>, StoreError> {
         let rows = sqlx::query("SELECT * FROM dead_letters ORDER BY id").fetch_all(&self.pool).await?;
-        rows.iter().map(letter).collect()
+        Ok(readable(&rows, letter))
     }
 }
 

@@ -1,16 +1,16 @@
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::jobs::{optional_time, time, unreadable};
+use super::jobs::{optional_time, readable, time, unreadable};
 use super::{Store, StoreError};
 
-/// Runs of a job that the history keeps.
+/// Runs of a job that the history keeps, and of all together that are no more.
 const KEPT: i64 = 1_000;
 
 /// Why a run began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trigger {
     /// It was due.
@@ -24,7 +24,7 @@ pub enum Trigger {
 }
 
 /// How a run stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunStatus {
     /// Under way.
@@ -122,7 +122,7 @@ impl Store {
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .fetch_all(&self.pool)
             .await?;
-        rows.iter().map(run).collect()
+        Ok(readable(&rows, run))
     }
 
     /// The runs that are under way, or were when the process died that ran them.
@@ -134,8 +134,31 @@ impl Store {
             .bind(RunStatus::Running.as_str())
             .fetch_all(&self.pool)
             .await?;
-        rows.iter().map(run).collect()
+        Ok(readable(&rows, run))
     }
+}
+
+/// Closes the runs of the job that have no end.
+pub(super) async fn close_running(connection: &mut SqliteConnection, next: &JobRun) -> Result<(), StoreError> {
+    let sql = "UPDATE job_runs SET status = ?, finished_at = ?, error = ? WHERE job = ? AND status = ?";
+    sqlx::query(sql)
+        .bind(RunStatus::Interrupted.as_str())
+        .bind(next.started.to_string())
+        .bind("how it ended could not be kept")
+        .bind(&next.job)
+        .bind(RunStatus::Running.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Of the runs of jobs that are no more, keeps the newest [`KEPT`]: names come and go, and nobody counts them.
+pub(super) async fn forget_old(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let sql = "DELETE FROM job_runs WHERE job NOT IN (SELECT name FROM jobs WHERE origin <> 'gone') AND id <= \
+               (SELECT id FROM job_runs WHERE job NOT IN (SELECT name FROM jobs WHERE origin <> 'gone') \
+               ORDER BY id DESC LIMIT 1 OFFSET ?)";
+    sqlx::query(sql).bind(KEPT).execute(connection).await?;
+    Ok(())
 }
 
 pub(super) async fn insert_run(connection: &mut SqliteConnection, run: &JobRun) -> Result<(), StoreError> {
@@ -188,7 +211,7 @@ fn run(row: &SqliteRow) -> Result<JobRun, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{at, store};
-    use super::super::{JobState, Letter};
+    use super::super::{JobOrigin, JobState, Letter};
     use super::*;
 
     fn run(n: i64) -> JobRun {
@@ -207,7 +230,7 @@ mod tests {
     fn job() -> JobState {
         JobState {
             name: "often".to_owned(),
-            of_file: true,
+            origin: JobOrigin::File,
             definition: "{}".to_owned(),
             paused: Some(false),
             considered: at(7),
@@ -247,6 +270,63 @@ mod tests {
         store.remove_job("often").await.unwrap();
         assert_eq!((store.job("often").await.unwrap(), store.dead_letters().await.unwrap()), (None, vec![]));
         assert_eq!(store.job_runs(None, None, 9).await.unwrap().len(), 1, "the history stays");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_of_one_keeps_no_other_from_being_read() {
+        let (_folder, store) = store().await;
+        for (n, name) in [(1, "bad"), (2, "good")] {
+            let run = JobRun { job: name.to_owned(), ..run(n) };
+            store.begin_run(&JobState { name: name.to_owned(), ..job() }, &run).await.unwrap();
+        }
+        for damage in [
+            "UPDATE jobs SET considered = 'soon' WHERE name = 'bad'",
+            "UPDATE job_runs SET status = 'lost' WHERE job = 'bad'",
+            "INSERT INTO dead_letters VALUES ('d', 'bad', '{}', NULL, 'x', 1, 'soon', 'later')",
+        ] {
+            sqlx::query(damage).execute(&store.pool).await.unwrap();
+        }
+        let names: Vec<String> = store.jobs().await.unwrap().into_iter().map(|job| job.name).collect();
+        assert_eq!((names, store.dead_letters().await.unwrap()), (vec!["good".to_owned()], vec![]));
+        let good = JobRun { job: "good".to_owned(), ..run(2) };
+        assert_eq!(store.job_runs(None, None, 9).await.unwrap(), [good]);
+        assert!(matches!(store.job("bad").await, Err(StoreError::Unreadable { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_run_whose_end_could_not_be_kept_is_closed_when_the_next_one_begins() {
+        let (_folder, store) = store().await;
+        let other = JobRun { job: "other".to_owned(), ..run(2) };
+        store.begin_run(&job(), &run(1)).await.unwrap();
+        store.begin_run(&JobState { name: "other".to_owned(), ..job() }, &other).await.unwrap();
+        store.begin_run(&job(), &run(3)).await.unwrap();
+        let error = Some("how it ended could not be kept".to_owned());
+        let closed = JobRun { status: RunStatus::Interrupted, finished: Some(at(3)), error, ..run(1) };
+        assert_eq!(store.job_runs(None, None, 9).await.unwrap(), [run(3), other, closed]);
+    }
+
+    #[tokio::test]
+    async fn of_jobs_that_are_no_more_a_thousand_runs_are_kept_together() {
+        let (_folder, store) = store().await;
+        let put = async |n: i64, name: String| {
+            let mut transaction = store.pool.begin().await.unwrap();
+            insert_run(&mut transaction, &JobRun { job: name, ..run(n) }).await.unwrap();
+            transaction.commit().await.unwrap();
+        };
+        store.save_job(&job(), &Letter::Keep).await.unwrap();
+        put(1, "often".to_owned()).await;
+        for n in 2..1_005 {
+            put(n, format!("job-{n}")).await;
+        }
+        store.remove_job("job-1004").await.unwrap();
+        let kept: Vec<String> =
+            store.job_runs(None, None, 9_999).await.unwrap().into_iter().map(|run| run.id).collect();
+        let expected = (5..1_005).rev().chain([1]).map(|n| format!("{n:04}"));
+        assert_eq!(kept, expected.collect::<Vec<_>>(), "and what is left of a job that is there");
+        store.end_run(None, &JobRun { job: "job-5".to_owned(), ..run(5) }, &Letter::Keep).await.unwrap();
+        assert_eq!(store.job_runs(None, None, 9_999).await.unwrap().len(), 1_001);
+        store.save_job(&JobState { origin: JobOrigin::Gone, ..job() }, &Letter::Keep).await.unwrap();
+        assert_eq!(store.job_runs(None, None, 9_999).await.unwrap().len(), 1_000, "nor one that the file has no more");
     }
 
     #[tokio::test]

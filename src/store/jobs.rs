@@ -1,8 +1,9 @@
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::job_runs::{JobRun, Trigger, insert_run, update_run};
+use super::job_runs::{JobRun, Trigger, close_running, forget_old, insert_run, update_run};
 use super::{DeadLetter, Store, StoreError};
 
 /// What is remembered of a job from one run to the next.
@@ -10,8 +11,8 @@ use super::{DeadLetter, Store, StoreError};
 pub struct JobState {
     /// The job.
     pub name: String,
-    /// Whether it is one of the configuration file.
-    pub of_file: bool,
+    /// Where it is defined.
+    pub origin: JobOrigin,
     /// Its fields, as JSON text.
     pub definition: String,
     /// Whether it was paused or resumed otherwise than by its definition.
@@ -26,6 +27,35 @@ pub struct JobState {
     pub first_failed: Option<Timestamp>,
 }
 
+/// Where a job is defined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JobOrigin {
+    /// In the configuration file.
+    File,
+    /// Over the REST API.
+    Api,
+    /// Nowhere now: it was in the configuration file, and what is remembered of it waits there for it to come back.
+    Gone,
+}
+
+impl JobOrigin {
+    const ALL: [Self; 3] = [Self::File, Self::Api, Self::Gone];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Api => "api",
+            Self::Gone => "gone",
+        }
+    }
+
+    fn read(text: &str) -> Result<Self, StoreError> {
+        let found = Self::ALL.into_iter().find(|origin| origin.as_str() == text);
+        found.ok_or_else(|| unreadable("job", &format!("no job is of `{text}`")))
+    }
+}
+
 /// What becomes of a job's dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Letter {
@@ -38,13 +68,13 @@ pub enum Letter {
 }
 
 impl Store {
-    /// Every job, by name.
+    /// Every job, by name; those that this version cannot read are left out, and the log has them.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn jobs(&self) -> Result<Vec<JobState>, StoreError> {
         let rows = sqlx::query("SELECT * FROM jobs ORDER BY name").fetch_all(&self.pool).await?;
-        rows.iter().map(state).collect()
+        Ok(readable(&rows, state))
     }
 
     /// One job.
@@ -65,10 +95,13 @@ impl Store {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         upsert_job(&mut transaction, job).await?;
         super::dead_letters::apply(&mut transaction, &job.name, letter).await?;
+        if job.origin == JobOrigin::Gone {
+            forget_old(&mut transaction).await?;
+        }
         Ok(transaction.commit().await?)
     }
 
-    /// Forgets a job and its dead letter; its history stays.
+    /// Forgets a job and its dead letter; its history stays, as far as there is room for that of jobs that are no more.
     ///
     /// # Errors
     /// When the database fails.
@@ -77,10 +110,12 @@ impl Store {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query("DELETE FROM jobs WHERE name = ?").bind(name).execute(&mut *transaction).await?;
         super::dead_letters::apply(&mut transaction, name, &Letter::Drop).await?;
+        forget_old(&mut transaction).await?;
         Ok(transaction.commit().await?)
     }
 
-    /// Keeps that a run has begun, with what is known of its job from now on.
+    /// Keeps that a run has begun, with what is known of its job from now on. A run of the job that has no end still is
+    /// one whose end could not be kept: there is only one at a time.
     ///
     /// # Errors
     /// When the database fails; then neither is kept.
@@ -88,6 +123,7 @@ impl Store {
         let _writing = self.writer.lock().await;
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         upsert_job(&mut transaction, job).await?;
+        close_running(&mut transaction, run).await?;
         insert_run(&mut transaction, run).await?;
         Ok(transaction.commit().await?)
     }
@@ -100,9 +136,12 @@ impl Store {
         let _writing = self.writer.lock().await;
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         update_run(&mut transaction, run).await?;
-        if let Some(job) = job {
-            upsert_job(&mut transaction, job).await?;
-            super::dead_letters::apply(&mut transaction, &job.name, letter).await?;
+        match job {
+            Some(job) => {
+                upsert_job(&mut transaction, job).await?;
+                super::dead_letters::apply(&mut transaction, &job.name, letter).await?;
+            }
+            None => forget_old(&mut transaction).await?,
         }
         Ok(transaction.commit().await?)
     }
@@ -117,7 +156,7 @@ async fn upsert_job(connection: &mut SqliteConnection, job: &JobState) -> Result
          first_failed = excluded.first_failed",
     )
     .bind(&job.name)
-    .bind(if job.of_file { "file" } else { "api" })
+    .bind(job.origin.as_str())
     .bind(&job.definition)
     .bind(job.paused.map(i64::from))
     .bind(job.considered.to_string())
@@ -135,7 +174,7 @@ fn state(row: &SqliteRow) -> Result<JobState, StoreError> {
     let again_as = row.get::<Option<String>, _>("again_as");
     Ok(JobState {
         name: row.get("name"),
-        of_file: row.get::<String, _>("origin") == "file",
+        origin: JobOrigin::read(&row.get::<String, _>("origin"))?,
         definition: row.get("definition"),
         paused: row.get::<Option<i64>, _>("paused").map(|paused| paused != 0),
         considered: time(row, "considered")?,
@@ -143,6 +182,12 @@ fn state(row: &SqliteRow) -> Result<JobState, StoreError> {
         failures: u32::try_from(row.get::<i64, _>("failures")).unwrap_or_default(),
         first_failed: optional_time(row, "first_failed")?,
     })
+}
+
+/// What can be read of these rows: one that a later version wrote, or that was damaged, keeps no other from being read.
+pub(super) fn readable<T>(rows: &[SqliteRow], read: impl Fn(&SqliteRow) -> Result<T, StoreError>) -> Vec<T> {
+    let told = |fault: &StoreError| tracing::error!(%fault, "a row of a job, a run or a dead letter is left out");
+    rows.iter().filter_map(|row| read(row).inspect_err(told).ok()).collect()
 }
 
 /// A time that a row has.

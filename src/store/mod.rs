@@ -33,7 +33,7 @@ pub use dead_letters::DeadLetter;
 pub use decisions::{Decided, Provenance, Told};
 pub use error::StoreError;
 pub use job_runs::{JobRun, RunStatus, Trigger};
-pub use jobs::{JobState, Letter};
+pub use jobs::{JobOrigin, JobState, Letter};
 pub use papers::{Change, StoreCounts};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};

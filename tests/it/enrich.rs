@@ -98,7 +98,7 @@ mod semantic_scholar {
         let home = home(&lines).set("LECTERN__SOURCES__SEMANTIC_SCHOLAR__BASE_URL", &provider.address);
         let some = home.run(&["sync", "semantic-scholar", "--enrich", "--max", "2"]).exited(0);
         assert!(some.stdout.contains("2 asked about, 0 found, 2 unknown"), "{}", some.stdout);
-        assert!(some.stdout.contains("1 papers are still to be asked about"), "{}", some.stdout);
+        assert!(some.stdout.contains("1 paper is still to be asked about"), "{}", some.stdout);
         assert_eq!(report(&enrich(&home).exited(0))["asked"], 1);
         let looked = home.run(&["sync", "semantic-scholar", "--enrich", "--dry-run"]).exited(2);
         assert!(looked.stderr.contains("they have no --dry-run"), "{}", looked.stderr);

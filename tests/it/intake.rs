@@ -58,6 +58,58 @@ fn a_line_that_is_too_long_is_rejected_by_its_number_and_the_next_is_read() {
 }
 
 #[test]
+fn what_comes_through_a_pipe_is_read_from_its_first_line() {
+    let lines: String = (0..3_000).map(|n| format!("{{\"title\": \"Paper number {n:04}\"}}\n")).collect();
+    let piped = |home: &Home| {
+        let mut command = home.command(&["--json", "import", "/dev/stdin"]);
+        let command = command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), lines.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code().unwrap(), report["added"].clone(), report["rejected"].clone())
+    };
+    let (alone, served) = (home(), home());
+    let server = served.serve();
+    for home in [&alone, &served] {
+        assert_eq!(piped(home), (0, json!(3_000), json!(0)));
+    }
+    assert_eq!(server.stop(), 0);
+}
+
+#[test]
+fn one_is_told_as_one() {
+    let home = home();
+    let file = home.path().join("one.jsonl");
+    std::fs::write(&file, "{\"title\": \"Attention\"}\n").unwrap();
+    let told = home.run(&["import", file.to_str().unwrap()]).exited(0).stdout;
+    assert!(told.ends_with("\n1 paper written to the index, 0 passages embedded\n"), "{told}");
+    let stats = home.run(&["stats"]).exited(0).stdout;
+    assert!(stats.starts_with("1 paper, 0 with an abstract\n") && stats.contains("\nindex: 1 passage,"), "{stats}");
+    let found = home.run(&["search", "attention", "--mode", "lexical"]).exited(0).stdout;
+    assert!(found.lines().last().unwrap().starts_with("1 paper, "), "{found}");
+}
+
+#[test]
+fn the_doctor_looks_for_every_source_that_may_be_asked() {
+    let looked_for = |home: Home| {
+        let told = home.run(&["--json", "doctor"]).json();
+        let checks = told["checks"].as_array().unwrap().iter().map(|check| check["what"].as_str().unwrap().to_owned());
+        checks.filter(|what| !what.contains(' ')).collect::<Vec<_>>()
+    };
+    let local = |home: Home| {
+        let address = "http://127.0.0.1:9";
+        let home = home.set("LECTERN__SOURCES__ARXIV__BASE_URL", address);
+        home.set("LECTERN__SOURCES__SEMANTIC_SCHOLAR__BASE_URL", address)
+            .set("LECTERN__SOURCES__CROSSREF__BASE_URL", address)
+    };
+    let all = ["disk", "writer", "arxiv", "semantic-scholar", "crossref", "library"];
+    assert_eq!(looked_for(local(home())), all);
+    let without = looked_for(local(home()).set("LECTERN__SOURCES__CROSSREF__ENABLED", "false"));
+    assert_eq!(without, all.into_iter().filter(|what| *what != "crossref").collect::<Vec<_>>());
+}
+
+#[test]
 fn a_packed_file_that_breaks_off_is_named() {
     let home = home();
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -141,7 +193,7 @@ fn fields_that_cannot_be_read_are_told_and_the_papers_are_taken_in() {
     assert_eq!((&report["added"], &report["left_out"]), (&json!(2), &json!({"doi": 1, "year": 2})));
     let again = home.run(&["import", home.path().join("odd.jsonl").to_str().unwrap()]).exited(0).stdout;
     let told =
-        "  doi of 1 lines could not be read and is left out\n  year of 2 lines could not be read and is left out\n";
+        "  doi of 1 line could not be read and is left out\n  year of 2 lines could not be read and is left out\n";
     assert!(again.ends_with(told), "{again}");
 }
 

@@ -111,6 +111,26 @@ fn an_import_has_a_limit_of_its_own() {
 }
 
 #[test]
+fn a_sync_that_a_stop_cuts_off_ends_with_an_error_as_its_last_event() {
+    // It takes the connection and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", silent.local_addr().unwrap());
+    let home = home().set("LECTERN__SOURCES__ARXIV__BASE_URL", address).set("LECTERN__SERVER__DRAIN_TIMEOUT_S", "1");
+    let mut server = home.serve();
+    let spec = json!({"source": "arxiv", "query": "all:x"});
+    let mut following = server.follow(|client| {
+        let request = client.post(server.url("/v1/sync")).header("accept", "text/event-stream");
+        request.header("content-type", "application/json").body(spec.to_string())
+    });
+    following.until("progress");
+    server.begin_to_stop();
+    let (_, kind, problem) = following.rest().pop().unwrap();
+    assert_eq!((kind.as_str(), &problem["status"]), ("error", &json!(503)));
+    assert!(problem["detail"].as_str().unwrap().starts_with("the server was stopped before the end"), "{problem}");
+    assert_eq!(server.ended(), 0);
+}
+
+#[test]
 fn a_client_that_leaves_stops_the_sync_at_a_page_and_the_next_goes_on_there() {
     let ids: Vec<String> = (0..1_000).map(|n| format!("2104.{n:05}v1")).collect();
     let of = |from: usize, to: usize| feed(1_001, from, &ids[from..to].iter().map(String::as_str).collect::<Vec<_>>());

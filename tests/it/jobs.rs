@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use crate::support::{Home, Server};
 
 /// A stand-in for arXiv, which notes when it was asked, and says the same each time.
-struct Arxiv {
-    address: String,
-    arrivals: Arc<Mutex<Vec<Instant>>>,
+pub struct Arxiv {
+    pub address: String,
+    pub arrivals: Arc<Mutex<Vec<Instant>>>,
     _runtime: tokio::runtime::Runtime,
 }
 
@@ -30,7 +30,7 @@ async fn answer(State(says): State<Says>) -> Response {
     (axum::http::StatusCode::from_u16(says.status).unwrap(), says.body.to_string()).into_response()
 }
 
-fn arxiv(status: u16, body: String) -> Arxiv {
+pub fn arxiv(status: u16, body: String) -> Arxiv {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -42,7 +42,7 @@ fn arxiv(status: u16, body: String) -> Arxiv {
 }
 
 /// One good entry and one without a title.
-fn feed() -> String {
+pub fn feed() -> String {
     let entry = |id: &str, title: &str| {
         format!(
             "<entry><id>http://arxiv.org/abs/{id}</id><title>{title}</title><summary>About it.</summary>\
@@ -59,10 +59,10 @@ fn feed() -> String {
     )
 }
 
-const NEVER_SOON: &str = "schedule = '0 6 29 2 *'\nsource = 'arxiv'\n";
+pub const NEVER_SOON: &str = "schedule = '0 6 29 2 *'\nsource = 'arxiv'\n";
 
 /// A home that searches by words, whose file has these jobs, each with a query of its own.
-fn home(source: &Arxiv, jobs: &[&str]) -> Home {
+pub fn home(source: &Arxiv, jobs: &[&str]) -> Home {
     let home = Home::new()
         .set("LECTERN__SOURCES__ARXIV__BASE_URL", source.address.clone())
         .set("LECTERN__SOURCES__MAX_RETRIES", "0")
@@ -77,7 +77,7 @@ fn put(server: &Server, name: &str, body: &Value) -> crate::support::Reply {
     server.send(|client| client.put(address).header("content-type", "application/json").body(body.to_string()))
 }
 
-fn post(server: &Server, path: &str) -> crate::support::Reply {
+pub fn post(server: &Server, path: &str) -> crate::support::Reply {
     server.send(|client| client.post(server.url(path)))
 }
 
@@ -86,7 +86,7 @@ fn delete(server: &Server, path: &str) -> crate::support::Reply {
 }
 
 /// The newest run of a job when it has ended.
-fn ended(server: &Server, job: &str) -> Value {
+pub fn ended(server: &Server, job: &str) -> Value {
     loop {
         let run = server.get(&format!("/v1/jobs/{job}/runs?limit=1")).json()["runs"][0].clone();
         if run["status"] != "running" && !run.is_null() {

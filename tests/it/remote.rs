@@ -117,6 +117,39 @@ fn a_sync_and_an_import_through_the_server_add_what_they_add_without_one() {
 }
 
 #[test]
+fn what_a_saved_harvest_takes_back_is_taken_back_through_the_server_too() {
+    let header =
+        |id: &str, status: &str| format!("<header{status}><identifier>oai:arXiv.org:{id}</identifier></header>");
+    let paper = |id: &str| {
+        let header = header(id, "");
+        format!("<record>{header}<metadata><arXiv><id>{id}</id><title>Paper {id}</title></arXiv></metadata></record>")
+    };
+    let gone = |id: &str| format!("<record>{}</record>", header(id, " status='deleted'"));
+    let answer = |records: &str| format!("<OAI-PMH><ListRecords>{records}</ListRecords></OAI-PMH>");
+    let run = |home: &Home| {
+        let file = home.path().join("harvest.xml");
+        let sync = |more: &[&str], records: String| {
+            std::fs::write(&file, answer(&records)).unwrap();
+            home.run(&[&["--json", "sync", "arxiv", "--from-file", file.to_str().unwrap()], more].concat())
+        };
+        sync(&[], paper("2104.00001") + &paper("2104.00002")).exited(0);
+        let looked = sync(&["--dry-run"], gone("2104.00001") + &paper("2104.00003")).exited(0).json();
+        assert_eq!(looked["deleted"], json!(["arxiv:2104.00001"]));
+        let plain = home.run(&["sync", "arxiv", "--dry-run", "--from-file", file.to_str().unwrap()]).exited(0).stdout;
+        assert!(plain.starts_with("1 paper, 0 rejected, 1 deleted\n"), "{plain}");
+        let taken = sync(&[], gone("2104.00001") + &paper("2104.00003"));
+        assert_eq!((&taken.json()["added"], &taken.json()["deleted"]), (&json!(1), &json!(1)));
+        let left = home.run(&["--json", "stats"]).exited(0).json()["library"]["papers"].clone();
+        (without_times(&taken), left)
+    };
+    let home = || Home::new().set("LECTERN__EMBEDDING__DIR", "/nonexistent/models");
+    let (alone, served) = (home(), home());
+    let server = served.serve();
+    assert_eq!(run(&alone), run(&served));
+    assert_eq!(server.stop(), 0);
+}
+
+#[test]
 fn a_live_sync_goes_through_the_server_with_plain_lines_and_a_second_one_costs_nothing() {
     let answer = || (200, feed(2, 0, &["2104.12255v1", "2104.12256v3"]));
     let (address, asked, _runtime) = serve(vec![answer(), answer(), answer(), (403, "forbidden".to_owned())]);

@@ -124,8 +124,7 @@ fn a_body_that_does_not_arrive_is_given_up() {
     let server = home.serve();
     let address = server.url("").trim_start_matches("http://").to_owned();
     let mut connection = std::net::TcpStream::connect(&address).unwrap();
-    let head =
-        "POST /v1/answers HTTP/1.1\r\nhost: lectern\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+    let head = "POST /v1/answers HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
     connection.write_all(head.as_bytes()).unwrap();
     let mut answered = String::new();
     connection.read_to_string(&mut answered).unwrap();

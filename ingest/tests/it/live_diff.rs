@@ -132,6 +132,24 @@ async fn a_download_that_breaks_off_is_gone_on_with_and_put_away_when_it_is_read
 }
 
 #[tokio::test]
+async fn what_one_list_has_left_of_a_download_is_not_gone_on_with_for_another() {
+    let (first, _) = breaking_off(packed(&papers(0, 1_500)), usize::MAX).await;
+    let (second, ranges) = breaking_off(packed(&papers(7_000, 7_002)), 0).await;
+    let spool = tempfile::tempdir().unwrap();
+    let mut read = Vec::new();
+    for files in [first, second] {
+        let list = format!(
+            "{{\"dataset\": \"papers\", \"diffs\": [{{\"update_files\": [\"http://{files}/updates/1.gz\"]}}]}}"
+        );
+        let api = Server::with([Reply::ok(list)]).await;
+        read.push(page(&diff(api.url().as_str(), api.url().as_str(), spool.path()), None).await);
+    }
+    assert!(read[0].is_err());
+    let titles: Vec<&str> = read[1].as_ref().unwrap().papers.iter().map(|paper| paper.title.as_str()).collect();
+    assert_eq!((titles, ranges.lock().unwrap()[0]), (vec!["Paper 7000", "Paper 7001"], None));
+}
+
+#[tokio::test]
 async fn a_list_on_another_host_gets_no_key_and_an_address_that_has_expired_is_told() {
     let files = Server::with([Reply::status(403, "<Error>expired</Error>")]).await;
     let list = format!("{{\"dataset\": \"papers\", \"diffs\": [{{\"delete_files\": [\"{}d/1.gz\"]}}]}}", files.url());

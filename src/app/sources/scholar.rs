@@ -37,7 +37,7 @@ impl Sources {
         let settings = &self.config.settings.sources.semantic_scholar;
         let place = spec.diff.clone().ok_or_else(|| SourceError::Spec("`diff` is missing".to_owned()))?;
         let (base, client) = (address(&settings.base_url)?, self.scholar_client()?);
-        let spool = self.config.home.join("downloads");
+        let spool = self.config.home.join(super::super::leftovers::DOWNLOADS);
         Ok(S2Diff::new(client, base, optional_secret(&settings.api_key), place, spool))
     }
 

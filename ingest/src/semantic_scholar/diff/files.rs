@@ -73,8 +73,16 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<(), IngestError> {
         if entry.file_name().to_string_lossy().starts_with('.') {
             continue;
         }
-        let path = entry.path();
-        if path.is_dir() { collect(&path, paths)? } else { paths.push(path) }
+        let (path, kind) = (entry.path(), entry.file_type().map_err(unreadable)?);
+        match (kind.is_dir(), kind.is_file()) {
+            (true, _) => collect(&path, paths)?,
+            (_, true) => paths.push(path),
+            // A link may lead out of the folder, and a pipe may be waited for without end.
+            _ => {
+                let message = format!("{} is no plain file: put the file itself there", path.display());
+                return Err(IngestError::refused(message));
+            }
+        }
     }
     Ok(())
 }

@@ -61,6 +61,24 @@ fn what_cannot_be_told_apart_is_refused_by_name() {
     assert!(missing.starts_with("refused: cannot read the folder /nonexistent/diff of a difference: "), "{missing}");
 }
 
+#[cfg(unix)]
+#[test]
+fn links_and_what_else_is_no_plain_file_are_refused_by_name() {
+    let (folder, elsewhere) = (folder(&["updates/papers/1.gz"]), folder(&["secret-update.jsonl"]));
+    let at = folder.path().join("updates/papers/2.gz");
+    let refused = || in_folder(folder.path()).unwrap_err().to_string();
+    let told = format!("refused: {} is no plain file: put the file itself there", at.display());
+    for target in [elsewhere.path().join("secret-update.jsonl"), elsewhere.path().to_owned(), folder.path().to_owned()]
+    {
+        std::os::unix::fs::symlink(target, &at).unwrap();
+        assert_eq!(refused(), told);
+        std::fs::remove_file(&at).unwrap();
+    }
+    let socket = std::os::unix::net::UnixListener::bind(&at).unwrap();
+    assert_eq!(refused(), told);
+    drop(socket);
+}
+
 #[test]
 fn a_list_names_the_files_of_each_step_in_its_order() {
     let list = r#"{"dataset": "abstracts", "start_release": "a", "end_release": "c", "diffs": [

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use lines::Open;
 use paper::{CorpusId, Paper};
 use secrecy::SecretString;
+use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, OnceCell};
 use tokio::task::spawn_blocking;
 use url::Url;
@@ -111,13 +112,13 @@ impl S2Diff {
                 Some(open) => open,
                 None => Open::at(&path, &reading.name, line)?,
             };
-            let lines = open.lines(LINES)?;
-            Ok::<_, std::io::Error>((record::page(&reading, &lines, line, seen), lines.len() == LINES, open))
+            let (lines, more) = open.lines(LINES)?;
+            Ok::<_, std::io::Error>((record::page(&reading, &lines, line, seen), more.then_some(lines.len()), open))
         });
         let done = work.await.map_err(|fault| IngestError::refused(format!("cannot read {name}: {fault}")))?;
         match done {
             Ok((mut page, more, open)) => {
-                page.next = more.then(|| at(file, line + LINES as u64));
+                page.next = more.map(|lines| at(file, line + lines as u64));
                 *slot = Some(open);
                 Ok(page)
             }
@@ -150,10 +151,11 @@ impl S2Diff {
         }
     }
 
+    /// A name of its own for each file of each list: another process goes on with the download under it.
     fn spooled(&self, file: &DiffFile) -> PathBuf {
-        let name: String = file.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        let begin = name.len().saturating_sub(150);
-        self.spool.join(format!("{}.lines", name.get(begin..).unwrap_or_default().trim_start_matches('-')))
+        let digest = Sha256::digest(format!("{}\n{}", self.key(), file.name));
+        let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        self.spool.join(format!("{name}.lines"))
     }
 
     /// What was downloaded is not needed any more. That it cannot be deleted is no reason to stop.
@@ -168,7 +170,9 @@ impl S2Diff {
 
     async fn list(&self) -> Result<Vec<DiffFile>, IngestError> {
         if !self.place.starts_with("http://") && !self.place.starts_with("https://") {
-            return files::in_folder(Path::new(&self.place));
+            let folder = PathBuf::from(&self.place);
+            let listed = spawn_blocking(move || files::in_folder(&folder)).await;
+            return listed.map_err(|fault| IngestError::refused(format!("cannot list {}: {fault}", self.place)))?;
         }
         let url: Url = self.place.parse().map_err(|e| IngestError::refused(format!("`{}`: {e}", self.place)))?;
         let own_host = url.origin() == self.api_url.origin();

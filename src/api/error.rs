@@ -210,6 +210,8 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Ambiguous { .. } => Self::new(StatusCode::CONFLICT, "ambiguous-id", error.to_string()),
+            StoreError::Undecidable { why } => Self::new(StatusCode::CONFLICT, "undecidable", why),
+            StoreError::NoDecision { .. } => Self::not_found(error.to_string()),
             _ => Self::internal(error.to_string()),
         }
     }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod citations;
+pub mod decisions;
 pub mod error;
 mod extract;
 mod guard;
@@ -70,7 +71,10 @@ fn router(state: ApiState) -> Router {
     Router::new()
         .route("/v1/search", get(search::get).post(search::post))
         .route("/v1/papers/{id}", get(papers::get))
+        .route("/v1/papers/{id}/records", get(papers::records))
         .route("/v1/papers/{id}/similar", get(papers::similar))
+        .route("/v1/decisions", get(decisions::list).post(decisions::post))
+        .route("/v1/decisions/{id}", delete(decisions::undo))
         .route("/v1/answers", post(answers::post))
         .route("/v1/answers/{id}", get(answers::get))
         .route("/v1/answers/{id}/events", get(answers::events))

@@ -6,10 +6,22 @@ use super::ApiState;
 use super::error::ApiError;
 use super::extract::Pairs;
 use super::wire::SearchResponse;
+use crate::store::Provenance;
 
 /// `GET /v1/papers/{id}`, by an id of any kind; one with a slash is percent-encoded.
 pub(super) async fn get(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<Paper>, ApiError> {
     find(&state, &id).await.map(Json)
+}
+
+/// `GET /v1/papers/{id}/records`: what the paper was made of, and who tells which field.
+pub(super) async fn records(
+    State(state): State<ApiState>,
+    Path(id): Path<String>,
+) -> Result<Json<Provenance>, ApiError> {
+    let paper = find(&state, &id).await?;
+    let Some(of) = paper.id else { return Err(ApiError::internal("a stored paper has no id")) };
+    let told = state.app.library.store.provenance(of).await?;
+    told.map(Json).ok_or_else(|| ApiError::not_found(format!("no paper `{id}` in the library")))
 }
 
 /// `GET /v1/papers/{id}/similar?limit=`

@@ -98,6 +98,12 @@ pub enum Command {
         #[command(subcommand)]
         what: JobsCommand,
     },
+    /// What papers were made of, and which are one
+    Papers {
+        /// What to do
+        #[command(subcommand)]
+        what: PapersCommand,
+    },
     /// Build the index anew from the library; no network is needed
     Reindex {
         /// The embedding model to use from now on [default: embedding.model, else the one that the index has]
@@ -278,6 +284,37 @@ pub enum JobsCommand {
     Retry {
         /// The id of the dead letter
         id: String,
+    },
+}
+
+/// What to do with papers.
+#[derive(Debug, Subcommand)]
+pub enum PapersCommand {
+    /// The records that a paper was made of, what joined them, and which of them tells which field
+    Records {
+        /// The paper, by an id of any kind
+        id: String,
+    },
+    /// Make one paper of several
+    Join {
+        /// The papers, by ids of any kind
+        #[arg(required = true, num_args = 2..)]
+        ids: Vec<String>,
+    },
+    /// Make some of a paper's records another paper
+    Separate {
+        /// The paper, by an id of any kind
+        id: String,
+        /// The records, as `papers records` names them
+        #[arg(required = true)]
+        records: Vec<paper::RecordName>,
+    },
+    /// Every decision, the newest first, also those that were taken back
+    Decisions,
+    /// Take a decision back
+    Undo {
+        /// Its number
+        decision: i64,
     },
 }
 

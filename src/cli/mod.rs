@@ -10,6 +10,7 @@ mod intake;
 mod jobs;
 mod meter;
 mod output;
+mod papers;
 mod reach;
 mod remote;
 mod serve;
@@ -91,6 +92,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Import { file, max } => intake::import(config, &file, max, &mut output).await,
         Command::Reindex { .. } => intake::reindex(config, &mut output).await,
         Command::Jobs { what } => jobs::jobs(&reach(config).await?, what, &mut output).await,
+        Command::Papers { what } => papers::papers(&reach(config).await?, what, &mut output).await,
         Command::Serve { .. } => serve::serve(open(config).await?).await,
         Command::Search { query, mode, limit, filters } => {
             let request = ask::search_query(query, mode, limit, filters)?;

@@ -25,6 +25,7 @@ use crate::app::ServedAt;
 use crate::citation::Format;
 use crate::config::SyncSpec;
 use crate::library::IntakeReport;
+use crate::store::Decided;
 
 /// How long a server that is there may take to say so.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -130,6 +131,25 @@ impl Remote {
             None => self.client.post(self.url(path)),
         };
         self.told(request).await
+    }
+
+    /// Has papers joined or separated.
+    pub(crate) async fn decide(&self, wanted: &Value) -> anyhow::Result<Decided> {
+        self.asked_for(self.post("/v1/decisions", wanted)).await
+    }
+
+    /// Has a decision taken back.
+    pub(crate) async fn undo(&self, decision: i64) -> anyhow::Result<Decided> {
+        self.asked_for(self.client.delete(self.url(&format!("/v1/decisions/{decision}")))).await
+    }
+
+    /// What cannot be decided was asked for wrongly.
+    async fn asked_for(&self, request: RequestBuilder) -> anyhow::Result<Decided> {
+        self.told(request).await.map_err(|fault| match fault.downcast::<Problem>() {
+            Ok(Problem { status: 409, detail }) => Usage(detail).into(),
+            Ok(problem) => problem.into(),
+            Err(fault) => fault,
+        })
     }
 
     async fn told<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {

@@ -79,6 +79,12 @@ const SQLITE_FULL: u32 = 13;
 const SQLITE_NOTADB: u32 = 26;
 
 impl StoreError {
+    /// Whether what was asked for cannot be done, rather than the store.
+    #[must_use]
+    pub fn is_of_request(&self) -> bool {
+        matches!(self, Self::Ambiguous { .. } | Self::Undecidable { .. } | Self::NoDecision { .. })
+    }
+
     pub(super) fn opening(file: &Path, source: sqlx::Error) -> Self {
         let reason = source.to_string();
         let file = file.to_owned();

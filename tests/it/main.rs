@@ -22,6 +22,7 @@ mod intakes;
 mod jobs;
 mod jobs_served;
 mod model;
+mod papers;
 mod provider;
 mod provider_server;
 mod remote;

@@ -77,12 +77,6 @@ pub(crate) fn own_title(paper: &Paper) -> String {
     Some(title_key(&paper.title)).filter(|key| !key.is_empty()).unwrap_or_else(|| paper.title.clone())
 }
 
-/// Whether two papers have one title, written in whatever way.
-#[must_use]
-pub fn same_title(a: &Paper, b: &Paper) -> bool {
-    own_title(a) == own_title(b)
-}
-
 /// Lower case letters and digits only, accents taken off (NFKD).
 pub(crate) fn fold(text: &str) -> String {
     text.nfkd()
@@ -103,22 +97,6 @@ pub(crate) fn fold(text: &str) -> String {
 pub fn likeness_key(paper: &Paper) -> Option<String> {
     let title = title_key(&paper.title);
     paper.year.filter(|_| !title.is_empty()).map(|year| format!("{title}:{year}"))
-}
-
-/// Whether two records of one [`likeness_key`] tell of one work: a shared surname, and no identifier of one
-/// kind in which they differ.
-#[must_use]
-pub fn same_work(a: &Paper, b: &Paper) -> bool {
-    share_a_surname(a, b) && !ids_conflict(a, b)
-}
-
-/// Whether two records that share a DOI or a PubMed id are one work. They are not when another identifier
-/// differs: books give all their chapters one DOI, and authors deposit the DOI of another paper by mistake.
-/// Ids of the user's own may differ from file to file, so there the titles decide.
-#[must_use]
-pub fn same_publication(a: &Paper, b: &Paper) -> bool {
-    let own_ids_differ = matches!((&a.ids.local, &b.ids.local), (Some(a), Some(b)) if a != b);
-    !ids_conflict(a, b) && (!own_ids_differ || same_title(a, b))
 }
 
 /// Whether two records have an author's surname in common.
@@ -165,7 +143,7 @@ mod tests {
     #[test]
     fn the_same_title_year_and_surname_is_one_work() {
         let a = paper("Deep Residual Learning", 2015, "Kaiming He");
-        let joins = |b: &Paper| likeness_key(&a) == likeness_key(b) && same_work(&a, b);
+        let joins = |b: &Paper| likeness_key(&a) == likeness_key(b) && share_a_surname(&a, b);
         assert!(joins(&paper("Deep residual learning.", 2015, "He, Kaiming")));
         assert!(!joins(&paper("Deep residual learning", 2016, "Kaiming He")));
         assert!(!joins(&paper("Deep residual learning", 2015, "Xiangyu Zhang")));
@@ -177,26 +155,13 @@ mod tests {
     fn two_different_identifiers_keep_works_apart() {
         let (mut a, mut b) = (paper("Introduction", 2015, "A. B"), paper("Introduction", 2015, "A. B"));
         a.ids.doi = Some("10.1000/a".parse().unwrap());
-        assert!(same_work(&a, &b));
+        assert!(!ids_conflict(&a, &b));
         b.ids.doi = Some("10.1000/b".parse().unwrap());
-        assert!(!same_work(&a, &b));
+        assert!(ids_conflict(&a, &b));
         b.ids.doi = Some("10.48550/arXiv.1512.03385".parse().unwrap());
-        assert!(same_work(&a, &b), "a preprint's DOI is no conflict");
+        assert!(!ids_conflict(&a, &b), "a preprint's DOI is no conflict");
         (a.ids.pmid, b.ids.pmid) = (Some("12".parse().unwrap()), Some("13".parse().unwrap()));
-        assert!(!same_work(&a, &b));
-    }
-
-    #[test]
-    fn a_shared_doi_does_not_join_what_another_identifier_tells_apart() {
-        let (mut a, mut b) = (paper("Chapter one", 2022, "A"), paper("Chapter two", 2022, "B"));
-        assert!(same_publication(&a, &b), "one record may know the title better");
-        (a.ids.local, b.ids.local) = (Some("1".into()), Some("2".into()));
-        assert!(!same_publication(&a, &b));
-        b.title = "Chapter One.".into();
-        assert!(same_publication(&a, &b));
-        a.ids.arxiv = Some("1508.05036".parse().unwrap());
-        b.ids.arxiv = Some("1508.00393".parse().unwrap());
-        assert!(!same_publication(&a, &b));
+        assert!(ids_conflict(&a, &b));
     }
 
     #[test]
@@ -223,7 +188,7 @@ mod tests {
         assert_eq!(record_key(&numbered("Deep Learning")), "local:1:deeplearning");
         assert_eq!(record_key(&numbered("Deep learning.")), "local:1:deeplearning");
         assert_eq!(record_key(&numbered("$\\alpha$")), "local:1:$\\alpha$");
-        assert!(!same_title(&numbered("$\\alpha$"), &numbered("$\\beta$")));
+        assert_ne!(record_key(&numbered("$\\alpha$")), record_key(&numbered("$\\beta$")));
         assert_eq!(identity_keys(&numbered("Deep Learning")), ["local:1"], "it is found by the number alone");
         let mut with_doi = numbered("Deep Learning");
         with_doi.ids.doi = Some("10.1000/A".parse().unwrap());

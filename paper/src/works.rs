@@ -54,8 +54,8 @@ pub struct Known<'r> {
     pub name: &'r RecordName,
     /// Its newest state.
     pub record: &'r Paper,
-    /// The [`likeness_key`]s of its earlier states: a title that was given up still leads to the paper.
-    pub former: &'r [String],
+    /// Its [`links`].
+    pub links: &'r [(LinkKind, String)],
 }
 
 /// What an operator has decided: the records of each side are one work, and those of two sides are not.
@@ -82,7 +82,8 @@ pub enum LinkKind {
     Likeness,
 }
 
-/// The keys by which a record meets others of its work.
+/// The keys by which a record meets others of its work; `former` has the [`likeness_key`]s of its earlier states, since
+/// a title that was given up still leads to the paper.
 #[must_use]
 pub fn links(record: &Paper, former: &[String]) -> Vec<(LinkKind, String)> {
     let mut links: Vec<(LinkKind, String)> = identity_keys(record)
@@ -147,17 +148,17 @@ pub fn works(records: &[Known<'_>], decisions: &[Decision], crowded: &dyn Fn(&st
     Works { papers: papers.into_values().collect(), joins: weighing.joins }
 }
 
-type Groups = BTreeMap<(LinkKind, String), Vec<usize>>;
+type Link<'r> = (LinkKind, &'r str);
 
 /// The links that several records have, with the records in the order of their names.
-fn groups(records: &[Known<'_>], crowded: &dyn Fn(&str) -> bool) -> Groups {
+fn groups<'r>(records: &[Known<'r>], crowded: &dyn Fn(&str) -> bool) -> BTreeMap<Link<'r>, Vec<usize>> {
     let mut order: Vec<usize> = (0..records.len()).collect();
     order.sort_by_key(|place| records.get(*place).map(|known| known.name));
-    let mut all: HashMap<(LinkKind, String), Vec<usize>> = HashMap::with_capacity(records.len() * 3);
+    let mut all: HashMap<Link<'r>, Vec<usize>> = HashMap::with_capacity(records.len() * 3);
     for place in order {
         let Some(known) = records.get(place) else { continue };
-        for link in links(known.record, known.former) {
-            all.entry(link).or_default().push(place);
+        for (kind, key) in known.links {
+            all.entry((*kind, key)).or_default().push(place);
         }
     }
     all.retain(|(kind, key), places| places.len() > 1 && (*kind == LinkKind::Id || !crowded(key)));
@@ -247,13 +248,13 @@ impl Weighing<'_> {
 
     /// All links of one kind are judged on the clusters as the kinds before left them; where the clusters that
     /// they would join conflict, none of them joins anything, so that no link is favoured.
-    fn join_by<'g>(&mut self, kind: LinkKind, groups: impl Iterator<Item = (&'g (LinkKind, String), &'g Vec<usize>)>) {
+    fn join_by<'g>(&mut self, kind: LinkKind, groups: impl Iterator<Item = (&'g Link<'g>, &'g Vec<usize>)>) {
         let mut proposals: Vec<(Vec<usize>, &str)> = Vec::new();
         for ((_, key), places) in groups {
             // The first member speaks for its cluster.
             let clusters: Vec<usize> = self.sets.among(places).iter().filter_map(|set| set.first().copied()).collect();
             if clusters.len() > 1 {
-                proposals.extend(self.propose(kind, clusters).into_iter().map(|joined| (joined, key.as_str())));
+                proposals.extend(self.propose(kind, clusters).into_iter().map(|joined| (joined, *key)));
             }
         }
         let mut together = Sets::new(self.records.len());

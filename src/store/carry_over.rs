@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use paper::{PaperId, RecordName, likeness_key};
 use sqlx::{Row, SqliteConnection};
 
-use super::entry::{Entry, kept, read_id};
+use super::entry::{Entry, Kept, read_id};
 use super::papers::read_paper;
 use super::pool::Pool;
 use super::{Store, StoreError, write};
@@ -99,14 +99,15 @@ async fn records_of(connection: &mut SqliteConnection, id: &str, no: &mut i64) -
     for row in &rows {
         let record = read_paper(row)?;
         let name = RecordName::of(&record);
-        let (record, digest) = kept(&record, &name)?;
+        let kept = Kept::new(&record, &name)?;
         former.retain(|likeness| Some(likeness) != likeness_key(&record).as_ref());
         *no += 1;
-        entries.push(Entry { paper: Some(paper), ..Entry::new(*no, name, record, digest) });
+        entries.push(Entry { paper: Some(paper), ..Entry::new(*no, name, kept) });
     }
     if let Some(first) = entries.first_mut() {
         first.first = Some(paper);
         first.former = former;
+        first.link();
     }
     Ok(entries)
 }

@@ -19,7 +19,12 @@ pub(super) struct Entry {
     pub record: Paper,
     /// The likenesses of earlier states.
     pub former: Vec<String>,
+    /// By which it meets others ([`paper::links`]), and the digests of those.
+    pub keys: Vec<(LinkKind, String)>,
+    pub links: Vec<(LinkKind, i64)>,
     pub digest: i64,
+    /// The text of a state that the store does not have.
+    pub text: Option<String>,
     /// The paper it was of before this batch; none for a new record.
     pub paper: Option<PaperId>,
     /// The paper that it made when there was none for it.
@@ -34,19 +39,24 @@ pub(super) struct Entry {
 
 impl Entry {
     /// A record that is not in the store.
-    pub fn new(no: i64, name: RecordName, record: Paper, digest: i64) -> Self {
-        Self {
+    pub fn new(no: i64, name: RecordName, kept: Kept) -> Self {
+        let mut entry = Self {
             no,
             name,
-            record,
+            record: kept.record,
             former: Vec::new(),
-            digest,
+            keys: Vec::new(),
+            links: Vec::new(),
+            digest: kept.digest,
+            text: Some(kept.text),
             paper: None,
             first: None,
             earlier: None,
             stored_links: None,
             changed: true,
-        }
+        };
+        entry.link();
+        entry
     }
 
     /// Of `no, source, record_key, paper_id, first_id, digest, seen, former, record`.
@@ -56,23 +66,35 @@ impl Entry {
         record.sources = vec![Sighting { name: source, seen: read_seen(row.get(6)) }];
         let first: Option<String> = row.get(4);
         let former: String = row.get(7);
-        Ok(Self {
+        let mut entry = Self {
             no: row.get(0),
             name: RecordName { source, record: row.get(2) },
             record,
             former: serde_json::from_str(&former)
                 .map_err(|source| StoreError::Unreadable { what: "list of likenesses", source })?,
+            keys: Vec::new(),
+            links: Vec::new(),
             digest: row.get(5),
+            text: None,
             paper: Some(read_id(row.get(3))?),
             first: first.as_deref().map(read_id).transpose()?,
             earlier: None,
             stored_links: None,
             changed: false,
-        })
+        };
+        entry.link();
+        Ok(entry)
+    }
+
+    /// Tells anew what it meets others by.
+    pub fn link(&mut self) {
+        self.keys = links(&self.record, &self.former);
+        self.links = self.keys.iter().map(|(kind, key)| (*kind, link(key))).collect();
     }
 
     /// Takes in another state of the record; whether that tells something new.
-    pub fn take_in(&mut self, record: Paper, digest: i64) -> bool {
+    pub fn take_in(&mut self, kept: Kept) -> bool {
+        let Kept { record, digest, text } = kept;
         if self.digest == digest {
             for (known, seen) in self.record.sources.iter_mut().zip(&record.sources) {
                 self.changed |= known.seen < seen.seen;
@@ -81,7 +103,7 @@ impl Entry {
             return false;
         }
         if self.paper.is_some() && self.stored_links.is_none() {
-            self.stored_links = Some(self.links());
+            self.stored_links = Some(self.links.clone());
         }
         let is_newer = std::ptr::eq(newer_of_same_record(&self.record, &record), &raw const record);
         let older = if is_newer { std::mem::replace(&mut self.record, record) } else { record };
@@ -91,8 +113,11 @@ impl Entry {
         self.former.extend(likeness);
         self.former.sort();
         if is_newer {
-            self.digest = digest;
+            (self.digest, self.text) = (digest, Some(text));
             self.earlier.get_or_insert(older);
+        }
+        if tells {
+            self.link();
         }
         self.changed |= tells;
         tells
@@ -103,15 +128,12 @@ impl Entry {
         self.paper.map(|_| self.earlier.as_ref().unwrap_or(&self.record))
     }
 
-    /// The links by which it meets others.
-    pub fn links(&self) -> Vec<(LinkKind, i64)> {
-        links(&self.record, &self.former).into_iter().map(|(kind, key)| (kind, link(&key))).collect()
-    }
-
     /// All that it is found by: the links, and its identifiers as a person names them.
     pub fn stored_under(&self) -> BTreeSet<i64> {
-        let named = identity_keys(&self.record);
-        self.links().into_iter().map(|(_, link)| link).chain(named.iter().map(|key| link(key))).collect()
+        // Only a number of the user's own has a link that is not its identifier.
+        let named = self.record.ids.local.is_some().then(|| identity_keys(&self.record));
+        let named = named.iter().flatten().map(|key| link(key));
+        self.links.iter().map(|(_, link)| *link).chain(named).collect()
     }
 
     /// Microseconds since 1970.
@@ -127,25 +149,26 @@ pub(super) fn link(key: &str) -> i64 {
     i64::from_be_bytes(digest.as_u64_pair().0.to_be_bytes())
 }
 
-/// The record as it is kept: as one source told it, with its text and the digest of that. The text does not hold
-/// when it was seen, so that it changes only with what is said.
-pub(super) fn kept(record: &Paper, name: &RecordName) -> Result<(Paper, i64), StoreError> {
-    let seen = record.sources.iter().map(|sighting| sighting.seen.as_microsecond()).max().unwrap_or_default();
-    let mut kept = record.clone();
-    kept.id = None;
-    kept.sources.clear();
-    let digest = link(&to_text(&kept)?);
-    kept.sources = vec![Sighting { name: name.source, seen: read_seen(seen) }];
-    Ok((kept, digest))
+/// A record as it is kept: as one source told it.
+pub(super) struct Kept {
+    pub record: Paper,
+    /// Of the text.
+    pub digest: i64,
+    /// Without when it was seen, so that it changes only with what is said.
+    pub text: String,
 }
 
-/// The text of a record that is kept.
-pub(super) fn text_of(record: &Paper) -> Result<String, StoreError> {
-    to_text(&Paper { sources: Vec::new(), ..record.clone() })
-}
-
-fn to_text(record: &Paper) -> Result<String, StoreError> {
-    serde_json::to_string(record).map_err(|source| StoreError::Unreadable { what: "paper", source })
+impl Kept {
+    pub fn new(record: &Paper, name: &RecordName) -> Result<Self, StoreError> {
+        let seen = record.sources.iter().map(|sighting| sighting.seen.as_microsecond()).max().unwrap_or_default();
+        let mut record = record.clone();
+        record.id = None;
+        record.sources.clear();
+        let unreadable = |source| StoreError::Unreadable { what: "paper", source };
+        let text = serde_json::to_string(&record).map_err(unreadable)?;
+        record.sources = vec![Sighting { name: name.source, seen: read_seen(seen) }];
+        Ok(Self { record, digest: link(&text), text })
+    }
 }
 
 pub(super) fn read_seen(microseconds: i64) -> jiff::Timestamp {

@@ -149,7 +149,7 @@ impl Pool {
                 // Only when it was seen has changed.
                 (None, Some(_)) => continue,
             };
-            let now = entry.links();
+            let now = &entry.links;
             for link in now.iter().filter(|link| !before.contains(link)) {
                 *self.gained.entry(link.1).or_default() += 1;
             }
@@ -177,7 +177,7 @@ impl Pool {
         let (mut links, mut papers) = (Vec::new(), Vec::new());
         let dropped = self.dropped.iter().filter(|_| from == 0);
         for entry in self.entries.iter().skip(from).chain(dropped) {
-            let all = entry.links().into_iter().chain(entry.stored_links.iter().flatten().copied());
+            let all = entry.links.iter().copied().chain(entry.stored_links.iter().flatten().copied());
             links.extend(all.filter(|(_, link)| self.links_followed.insert(*link)));
             papers.extend(entry.paper.filter(|paper| self.papers_followed.insert(*paper)));
         }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use paper::SourceName;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
-use super::entry::{Entry, kept, link, read_seen};
+use super::entry::{Entry, Kept, link, read_seen};
 use super::pool::{MOST_BOUND, Pool, listed};
 use super::upsert::Batch;
 use super::{Store, StoreError, write};
@@ -56,8 +56,7 @@ impl Batch<'_> {
             state.withdrawn = true;
             let seen = now.as_microsecond().max(entry.seen() + 1);
             state.sources.iter_mut().for_each(|sighting| sighting.seen = read_seen(seen));
-            let (state, digest) = kept(&state, &entry.name)?;
-            taken += u64::from(entry.take_in(state, digest));
+            taken += u64::from(entry.take_in(Kept::new(&state, &entry.name)?));
         }
         Ok(taken)
     }

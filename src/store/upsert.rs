@@ -5,7 +5,7 @@ use paper::{Decision, Known, Paper, PaperId, RecordName, Works, identity_keys, m
 use serde::Serialize;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
-use super::entry::{Entry, kept, link, read_id};
+use super::entry::{Entry, Kept, link, read_id};
 use super::pool::{MOST_BOUND, Pool, listed};
 use super::write::{self, PaperRow};
 use super::{Store, StoreError, decisions};
@@ -103,26 +103,26 @@ impl<'c> Batch<'c> {
         let mut told = Vec::with_capacity(records.len());
         for record in records {
             let name = RecordName::of(record);
-            let (record, digest) = kept(record, &name)?;
-            told.push((name, record, digest));
+            let kept = Kept::new(record, &name)?;
+            told.push((name, kept));
         }
-        let names: Vec<RecordName> = told.iter().map(|(name, ..)| name.clone()).collect();
+        let names: Vec<RecordName> = told.iter().map(|(name, _)| name.clone()).collect();
         let stubs = Pool::stubs(self.connection, &names).await?;
-        let differs = |(name, _, digest): &(RecordName, Paper, i64)| {
-            stubs.get(name).filter(|stub| stub.digest != *digest).map(|stub| stub.no)
+        let differs = |(name, kept): &(RecordName, Kept)| {
+            stubs.get(name).filter(|stub| stub.digest != kept.digest).map(|stub| stub.no)
         };
         let changed: Vec<i64> = told.iter().filter_map(differs).collect();
         self.pool.load(self.connection, &changed).await?;
         let mut news = Vec::with_capacity(told.len());
-        for (name, record, digest) in told {
+        for (name, kept) in told {
             let place = self.pool.places.get(&name).copied();
             news.push(match (place, stubs.get(&name)) {
                 (Some(place), _) => {
                     let entry = self.pool.entries.get_mut(place);
-                    entry.is_some_and(|entry| entry.take_in(record, digest)).then_some(place)
+                    entry.is_some_and(|entry| entry.take_in(kept)).then_some(place)
                 }
                 (None, Some(stub)) => {
-                    let seen = record.sources.first().map_or(0, |sighting| sighting.seen.as_microsecond());
+                    let seen = kept.record.sources.first().map_or(0, |sighting| sighting.seen.as_microsecond());
                     if seen > stub.seen {
                         let latest = self.sightings.entry(stub.no).or_insert(seen);
                         *latest = seen.max(*latest);
@@ -131,7 +131,7 @@ impl<'c> Batch<'c> {
                 }
                 (None, None) => {
                     self.next_no += 1;
-                    Some(self.pool.add(Entry::new(self.next_no - 1, name, record, digest)))
+                    Some(self.pool.add(Entry::new(self.next_no - 1, name, kept)))
                 }
             });
         }
@@ -170,7 +170,7 @@ impl<'c> Batch<'c> {
         let entries = &self.pool.entries;
         let known: Vec<Known<'_>> = entries
             .iter()
-            .map(|entry| Known { name: &entry.name, record: &entry.record, former: &entry.former })
+            .map(|entry| Known { name: &entry.name, record: &entry.record, links: &entry.keys })
             .collect();
         let decisions: Vec<Decision> = self.pool.decisions.values().cloned().collect();
         works(&known, &decisions, &|key| self.pool.is_crowded(link(key)))
@@ -199,18 +199,25 @@ impl<'c> Batch<'c> {
     /// Gives an id to each work of which no record has made a paper yet: the one that follows from its strongest key;
     /// from a weaker one when another paper has it already.
     async fn name(&mut self, affected: &[Vec<usize>]) -> Result<(), StoreError> {
-        let mut unnamed: Vec<(usize, Vec<PaperId>)> = Vec::new();
+        let mut unnamed: Vec<(usize, Vec<String>)> = Vec::new();
         for place in affected.iter().filter_map(|places| self.oldest(places)) {
             let Some(entry) = self.pool.entries.get(place).filter(|entry| entry.first.is_none()) else { continue };
-            let keys = identity_keys(&entry.record);
+            let mut keys = identity_keys(&entry.record);
             let numbered = format!("{}#{}", keys.join(" "), entry.no);
-            let own = [entry.name.record.clone(), numbered];
-            unnamed.push((place, keys.iter().chain(&own).map(|key| PaperId::derive(key)).collect()));
+            keys.extend([entry.name.record.clone(), numbered]);
+            unnamed.push((place, keys));
         }
-        let wanted: Vec<PaperId> = unnamed.iter().flat_map(|(_, ids)| ids.iter().copied()).collect();
-        let mut taken = self.taken(&wanted).await?;
-        for (place, ids) in unnamed {
-            let id = ids.iter().copied().find(|id| !taken.contains(id)).or(ids.last().copied());
+        let derived = |keys: &[String]| keys.iter().map(|key| PaperId::derive(key)).collect::<Vec<_>>();
+        let strongest = unnamed.iter().filter_map(|(_, keys)| keys.first());
+        let strongest: Vec<PaperId> = strongest.map(|key| PaperId::derive(key)).collect();
+        let mut taken = self.taken(&strongest).await?;
+        for ((place, keys), strongest) in unnamed.into_iter().zip(strongest) {
+            let mut id = Some(strongest);
+            if taken.contains(&strongest) {
+                let weaker = derived(keys.get(1..).unwrap_or_default());
+                taken.extend(self.taken(&weaker).await?);
+                id = weaker.iter().copied().find(|id| !taken.contains(id)).or(weaker.last().copied());
+            }
             taken.extend(id);
             if let Some(entry) = self.pool.entries.get_mut(place) {
                 entry.first = id;
@@ -259,6 +266,9 @@ impl<'c> Batch<'c> {
         let of_paper = stood.into_iter().flatten().filter_map(|place| self.pool.entries.get(*place));
         let dropped = self.pool.dropped.iter().filter(|entry| entry.paper == Some(id));
         let before: Vec<Paper> = of_paper.chain(dropped).filter_map(Entry::before).cloned().collect();
+        if before.is_empty() {
+            return News::Paper;
+        }
         let now: Vec<Paper> = members.iter().map(|entry| entry.record.clone()).collect();
         match (merge(&before).map(timeless), merge(&now).map(timeless)) {
             (Some(before), Some(now)) if before == now => News::Nothing,

@@ -6,7 +6,7 @@ use paper::{Paper, PaperId, identity_keys};
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::StoreError;
-use super::entry::{Entry, text_of};
+use super::entry::Entry;
 use super::pool::{MOST_BOUND, listed};
 
 /// A row of `papers`.
@@ -59,14 +59,13 @@ fn former(likenesses: &[String]) -> String {
     serde_json::Value::from(likenesses.to_vec()).to_string()
 }
 
-/// Writes the newest states.
+/// Writes the states that the store does not have.
 pub(super) async fn texts(connection: &mut SqliteConnection, entries: &[&Entry]) -> Result<(), StoreError> {
-    for chunk in entries.chunks(ROWS) {
-        let texts = chunk.iter().map(|entry| Ok((entry.no, text_of(&entry.record)?)));
-        let texts = texts.collect::<Result<Vec<_>, StoreError>>()?;
+    let new: Vec<(i64, &str)> = entries.iter().filter_map(|entry| Some((entry.no, entry.text.as_deref()?))).collect();
+    for chunk in new.chunks(ROWS) {
         let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO record_texts (no, record) ");
-        query.push_values(texts, |mut row, (no, text)| {
-            row.push_bind(no).push_bind(text);
+        query.push_values(chunk, |mut row, (no, text)| {
+            row.push_bind(*no).push_bind(*text);
         });
         query.push(" ON CONFLICT (no) DO UPDATE SET record = excluded.record");
         query.build().execute(&mut *connection).await?;
@@ -80,7 +79,9 @@ pub(super) async fn links(connection: &mut SqliteConnection, entries: &[&Entry])
     for entry in entries {
         let now = entry.stored_under();
         if let Some(earlier) = &entry.earlier {
-            let before = Entry { record: earlier.clone(), ..(*entry).clone() }.stored_under();
+            let mut before = Entry { record: earlier.clone(), ..(*entry).clone() };
+            before.link();
+            let before = before.stored_under();
             let gone: Vec<i64> = before.difference(&now).copied().collect();
             remove_links(connection, entry.no, &gone).await?;
         }

@@ -55,7 +55,7 @@ fn write(papers: &[Paper]) {
             id: PaperId::derive(&format!("bench:{batch}:{n}")),
             revision: 1,
             paper: Some(paper.clone()),
-            same_text: false,
+            text_revision: 1,
         });
         runtime.block_on(index.write(indexed.collect(), batch as u64 + 1)).unwrap();
     }

@@ -156,8 +156,9 @@ pub struct IndexedPaper {
     pub revision: u64,
     /// The paper; none when it was deleted.
     pub paper: Option<Paper>,
-    /// Whether the index has it with this very title and text, so that its vectors still hold.
-    pub same_text: bool,
+    /// The revision at which title or abstract last changed: of a paper that the index has as of this revision or a
+    /// later one, the vectors still hold.
+    pub text_revision: u64,
 }
 
 /// What a write did.

@@ -24,7 +24,8 @@ pub fn identity_keys(paper: &Paper) -> Vec<String> {
 }
 
 /// The key of one source's record of a paper, under which a later record of the same source replaces
-/// it: arXiv's id, Semantic Scholar's id or corpus id, the user's own id with the title and the line's other ids; else the strongest of the
+/// it: arXiv's id, by OAI-PMH one of its own, since what that tells has no version and lacks what the query API tells,
+/// and the other way round; Semantic Scholar's id or corpus id, the user's own id with the title and the line's other ids; else the strongest of the
 /// others; else, for a record without any identifier, a digest of its text.
 #[must_use]
 pub fn record_key(paper: &Paper) -> String {
@@ -39,6 +40,9 @@ pub fn record_key(paper: &Paper) -> String {
     // A corpus id is Semantic Scholar's too; a DOI may be that of a whole book.
     let second = of_kind("corpus:").filter(|_| own == "s2:");
     let native = of_kind(own).or(second).or_else(|| keys.first());
+    if let (Some(SourceName::Arxiv), None, Some(id)) = (paper.source(), paper.ids.arxiv_version, &paper.ids.arxiv) {
+        return format!("oai:{}", id.base());
+    }
     // Every file numbers its lines for itself: the title, and the identifiers that only a work or a book has, tell
     // line 1 of one file from line 1 of another.
     let told_apart = |key: &String| match key.starts_with("local:") {
@@ -176,6 +180,15 @@ mod tests {
         assert_eq!(record_key(&scholar), "corpus:7");
         scholar.ids.semantic_scholar = Some("204e3073870fae3d05bcbc2f6a8e263d9b72e776".parse().unwrap());
         assert_eq!(record_key(&scholar), "s2:204e3073870fae3d05bcbc2f6a8e263d9b72e776");
+    }
+
+    #[test]
+    fn what_arxiv_tells_without_a_version_is_a_record_of_its_own() {
+        let mut told = Paper::new("T", SourceName::Arxiv, jiff::Timestamp::UNIX_EPOCH);
+        told.ids.arxiv = Some("1512.03385".parse().unwrap());
+        assert_eq!(record_key(&told), "oai:1512.03385");
+        told.ids.arxiv_version = Some(1);
+        assert_eq!(record_key(&told), "arxiv:1512.03385");
     }
 
     #[test]

@@ -8,8 +8,9 @@ use crate::{Author, Doi, Paper, PaperIds, PublicationDate, Sighting, SourceName,
 /// The result does not depend on the order of the records, and giving one twice changes nothing. No
 /// field that any record has is lost: where several have it, the most trusted source is taken
 /// ([`SourceName`]'s order; among records of one source the newest version), for venue, its year, and citation
-/// count Semantic Scholar before arXiv, for the DOI a publisher's before arXiv's own. Withdrawn is as
-/// the newest arXiv record says; retracted if anybody says so.
+/// count Semantic Scholar before arXiv, for the DOI a publisher's before arXiv's own. The version is that of the newest
+/// arXiv record, unknown when that has none. Withdrawn is as arXiv said last of its newest state, or as anybody says of
+/// a paper that arXiv has not told of; retracted if anybody says so.
 #[must_use]
 pub fn merge(records: &[Paper]) -> Option<Paper> {
     let mut ordered: Vec<&Paper> = records.iter().collect();
@@ -35,7 +36,7 @@ pub fn merge(records: &[Paper]) -> Option<Paper> {
         comment: first_of(&ordered, |p| p.comment.clone()),
         journal_ref: first_of(&ordered, |p| p.journal_ref.clone()),
         citation_count: first_of(&scholar_first(&ordered), |p| p.citation_count),
-        withdrawn: first.withdrawn,
+        withdrawn: is_withdrawn(&ordered),
         retracted: ordered.iter().any(|p| p.retracted),
         sources: merge_sources(&ordered),
     })
@@ -127,9 +128,14 @@ fn merge_authors(ordered: &[&Paper]) -> Vec<Author> {
 fn merge_ids(ordered: &[&Paper]) -> PaperIds {
     let dois = || ordered.iter().filter_map(|paper| paper.ids.doi.clone());
     let arxiv = first_of(ordered, |p| p.ids.arxiv.clone()).or_else(|| dois().find_map(|doi: Doi| doi.arxiv()));
-    let version_of = |paper: &&Paper| paper.ids.arxiv_version.filter(|_| paper.ids.arxiv == arxiv);
+    let version_of = |paper: &Paper| paper.ids.arxiv_version.filter(|_| paper.ids.arxiv == arxiv);
+    let versions = || ordered.iter().filter_map(|paper| Some((paper.updated, version_of(paper)?)));
+    let newest = versions().map(|(updated, _)| updated).max();
+    // Of a state that only a record without a version tells of, nobody says which version it is.
+    let is_beyond = |paper: &&Paper| paper.source() == Some(SourceName::Arxiv) && Some(paper.updated) > newest;
+    let version = versions().map(|(_, version)| version).max().filter(|_| !ordered.iter().any(is_beyond));
     PaperIds {
-        arxiv_version: ordered.iter().filter_map(version_of).max(),
+        arxiv_version: version,
         arxiv,
         doi: dois().find(|doi| doi.arxiv().is_none()).or_else(|| dois().next()),
         semantic_scholar: first_of(ordered, |p| p.ids.semantic_scholar.clone()),
@@ -140,6 +146,16 @@ fn merge_ids(ordered: &[&Paper]) -> PaperIds {
         acl: first_of(ordered, |p| p.ids.acl.clone()),
         mag: first_of(ordered, |p| p.ids.mag.clone()),
         local: first_of(ordered, |p| p.ids.local.clone()),
+    }
+}
+
+/// arXiv has two records of a paper, one of each interface, and takes back either; the later word counts.
+fn is_withdrawn(ordered: &[&Paper]) -> bool {
+    let of_arxiv = || ordered.iter().filter(|paper| paper.source() == Some(SourceName::Arxiv));
+    let seen = |paper: &Paper| paper.sources.iter().map(|sighting| sighting.seen).max();
+    match of_arxiv().map(|paper| (paper.updated, seen(paper))).max() {
+        Some(last) => of_arxiv().any(|paper| (paper.updated, seen(paper)) == last && paper.withdrawn),
+        None => ordered.iter().any(|paper| paper.withdrawn),
     }
 }
 
@@ -225,7 +241,27 @@ mod tests {
         later.ids.arxiv_version = None;
         later.title = "Attention, revised".into();
         assert_eq!(newer_of_same_record(&first, &later).title, "Attention, revised");
-        assert_eq!(merge(&[first, later]).unwrap().title, "Attention, revised");
+        let merged = merge(&[first.clone(), later.clone()]).unwrap();
+        assert_eq!((merged.title.as_str(), merged.ids.arxiv_version), ("Attention, revised", None));
+        later.updated = first.updated;
+        let merged = merge(&[later, first]).unwrap();
+        assert_eq!((merged.title.as_str(), merged.ids.arxiv_version), ("Attention v1", Some(1)));
+    }
+
+    #[test]
+    fn a_paper_is_withdrawn_as_arxiv_said_last_of_its_newest_state() {
+        let told = |day: &str, seen: i64, withdrawn: bool| {
+            let mut paper = arxiv(1);
+            (paper.updated, paper.sources[0].seen, paper.withdrawn) = (Some(day.parse().unwrap()), at(seen), withdrawn);
+            paper
+        };
+        let withdrawn = |records: &[Paper]| merge(records).unwrap().withdrawn;
+        assert!(withdrawn(&[told("2017-06-12", 10, false), told("2017-12-06", 5, true)]), "the newer version");
+        assert!(withdrawn(&[told("2017-06-12", 10, false), told("2017-06-12", 20, true)]), "the later word");
+        assert!(!withdrawn(&[told("2017-06-12", 10, true), told("2017-06-12", 20, false)]), "it is back");
+        let imported = Paper { withdrawn: true, ..Paper::new("Attention", SourceName::Import, at(1)) };
+        assert!(withdrawn(&[scholar(), imported.clone()]), "nobody else can know");
+        assert!(!withdrawn(&[told("2017-06-12", 10, false), imported]));
     }
 
     #[test]
@@ -273,7 +309,7 @@ mod tests {
             prop_assert_eq!(merged.authors.is_empty(), papers.iter().all(|p| p.authors.is_empty()));
             prop_assert_eq!(merged.year.is_some(), papers.iter().any(|p| p.year.is_some()));
             prop_assert_eq!(merged.citation_count.is_some(), papers.iter().any(|p| p.citation_count.is_some()));
-            prop_assert_eq!(merged.ids.arxiv_version, papers.iter().filter_map(|p| p.ids.arxiv_version).max());
+            prop_assert_eq!(merged.ids.arxiv_version, papers.iter().filter_map(|p| p.ids.arxiv_version).max(), "all of one date");
             prop_assert_eq!(merged.retracted, papers.iter().any(|p| p.retracted));
             prop_assert!(papers.iter().any(|p| p.title == merged.title));
             prop_assert!(merged.venue.is_none() || papers.iter().any(|p| p.venue == merged.venue));

@@ -83,18 +83,23 @@ pub enum LinkKind {
 }
 
 /// The keys by which a record meets others of its work; `former` has the [`likeness_key`]s of its earlier states, since
-/// a title that was given up still leads to the paper.
+/// a title that was given up still leads to the paper, and `lent` the links of the papers that it was looked up for. A
+/// lent one does not count once the record has an identifier of that kind itself.
 #[must_use]
-pub fn links(record: &Paper, former: &[String]) -> Vec<(LinkKind, String)> {
-    let mut links: Vec<(LinkKind, String)> = identity_keys(record)
-        .into_iter()
-        .map(|key| match key.split(':').next() {
-            Some("doi") => (LinkKind::Doi, key),
-            Some("pmid") => (LinkKind::Pmid, key),
-            Some("local") => (LinkKind::Number, format!("{key}:{}", own_title(record))),
-            _ => (LinkKind::Id, key),
-        })
-        .collect();
+pub fn links(record: &Paper, former: &[String], lent: &[String]) -> Vec<(LinkKind, String)> {
+    let mut keys = identity_keys(record);
+    let kind = |key: &str| key.split(':').next().unwrap_or_default().to_owned();
+    let lent: Vec<&String> = lent.iter().filter(|link| keys.iter().all(|key| kind(key) != kind(link))).collect();
+    for key in keys.iter_mut().filter(|key| key.starts_with("local:")) {
+        *key = format!("{key}:{}", own_title(record));
+    }
+    let linked = |key: String| match key.split(':').next() {
+        Some("doi") => (LinkKind::Doi, key),
+        Some("pmid") => (LinkKind::Pmid, key),
+        Some("local") => (LinkKind::Number, key),
+        _ => (LinkKind::Id, key),
+    };
+    let mut links: Vec<_> = keys.iter().chain(lent).cloned().map(linked).collect();
     let likenesses: BTreeSet<String> = former.iter().cloned().chain(likeness_key(record)).collect();
     links.extend(likenesses.into_iter().map(|likeness| (LinkKind::Likeness, format!("like:{likeness}"))));
     links

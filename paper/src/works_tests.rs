@@ -39,7 +39,7 @@ fn partition(records: &[Paper], decisions: &[Decision]) -> Vec<Vec<usize>> {
 
 fn weighed(records: &[Paper], decisions: &[Decision], crowded: &dyn Fn(&str) -> bool) -> Works {
     let names: Vec<RecordName> = records.iter().map(RecordName::of).collect();
-    let links: Vec<_> = records.iter().map(|record| links(record, &[])).collect();
+    let links: Vec<_> = records.iter().map(|record| links(record, &[], &[])).collect();
     let known: Vec<Known<'_>> =
         names.iter().zip(records).zip(&links).map(|((name, record), links)| Known { name, record, links }).collect();
     works(&known, decisions, crowded)
@@ -81,8 +81,8 @@ fn a_title_that_was_given_up_still_leads_to_the_paper() {
     let names: Vec<RecordName> = records.iter().map(RecordName::of).collect();
     let former = ["attention:2015".to_owned()];
     let known = [
-        Known { name: &names[0], record: &records[0], links: &links(&records[0], &former) },
-        Known { name: &names[1], record: &records[1], links: &links(&records[1], &[]) },
+        Known { name: &names[0], record: &records[0], links: &links(&records[0], &former, &[]) },
+        Known { name: &names[1], record: &records[1], links: &links(&records[1], &[], &[]) },
     ];
     let works = works(&known, &[], &|_| false);
     assert_eq!((works.papers.clone(), works.why(0, 1)), (vec![vec![0, 1]], Some("like:attention:2015")));

@@ -96,7 +96,7 @@ async fn fill(
             let mut paper = Paper::new(document.title.clone(), SourceName::Import, jiff::Timestamp::UNIX_EPOCH);
             paper.id = Some(id);
             paper.abstract_text = Some(document.text.clone()).filter(|text| !text.trim().is_empty());
-            papers.push(IndexedPaper { id, revision, paper: Some(paper), same_text: false });
+            papers.push(IndexedPaper { id, revision, paper: Some(paper), text_revision: revision });
         }
         index.write(papers, revision).await?;
         progress(revision, dataset.corpus.len() as u64);

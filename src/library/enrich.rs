@@ -76,12 +76,12 @@ impl Library {
                 break;
             }
             let answer = lookup.look_up(&papers, self.clock.now()).await?;
-            report.counts += self.store.upsert(&answer.papers).await?;
+            report.counts += self.store.upsert_found(&answer.found).await?;
             let ids: Vec<PaperId> = papers.iter().filter_map(|paper| paper.id).collect();
             self.store.mark_checked(source, &ids, self.clock.now()).await?;
             self.wake_indexer();
             checked.asked += papers.len() as u64;
-            checked.found += answer.papers.len() as u64;
+            checked.found += answer.found.len() as u64;
             checked.unknown += answer.unknown;
             report.rejected.extend(answer.rejected);
             left = left.saturating_sub(papers.len() as u64);

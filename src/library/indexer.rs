@@ -72,12 +72,11 @@ impl Library {
         if changes.is_empty() {
             return Ok(None);
         }
-        let reached = self.index.watermark();
         let indexed = |change: Change| IndexedPaper {
             id: change.id,
             revision: change.revision,
             paper: change.paper,
-            same_text: change.text_revision <= reached,
+            text_revision: change.text_revision,
         };
         Ok(Some(self.index.prepare(changes.into_iter().map(indexed).collect()).await?))
     }

@@ -41,8 +41,10 @@ impl KnownOnly {
         for paper in page.papers {
             let keys = identity_keys(&paper);
             let Some(corpus_id) = paper.ids.corpus_id else { continue };
-            if let Some(records) = keys.iter().find_map(|key| known.get(key)) {
-                put(corpus_key(&corpus_id), completed(paper, records));
+            let records: Vec<&Vec<Paper>> = keys.iter().filter_map(|key| known.get(key)).collect();
+            if !records.is_empty() {
+                let earlier = records.iter().find_map(|records| of_corpus(records, corpus_id));
+                put(corpus_key(&corpus_id), completed(paper, earlier));
             }
         }
         for (corpus_id, text) in page.abstracts {
@@ -88,9 +90,10 @@ fn of_corpus(records: &[Paper], id: CorpusId) -> Option<&Paper> {
     records.iter().find(|record| record.ids.corpus_id == Some(id))
 }
 
-/// The record with what an earlier one of the same paper says beyond it.
-fn completed(mut paper: Paper, records: &[Paper]) -> Paper {
-    let Some(earlier) = paper.ids.corpus_id.and_then(|id| of_corpus(records, id)) else { return paper };
+/// The record with what an earlier one of the same paper says beyond it. That may be found under any of its keys: an
+/// identifier that is new to the record may be one that another source gave.
+fn completed(mut paper: Paper, earlier: Option<&Paper>) -> Paper {
+    let Some(earlier) = earlier else { return paper };
     paper.abstract_text = paper.abstract_text.or_else(|| earlier.abstract_text.clone());
     paper.pdf_url = paper.pdf_url.or_else(|| earlier.pdf_url.clone());
     paper.ids.semantic_scholar = paper.ids.semantic_scholar.or_else(|| earlier.ids.semantic_scholar.clone());

@@ -19,6 +19,8 @@ pub(super) struct Entry {
     pub record: Paper,
     /// The likenesses of earlier states.
     pub former: Vec<String>,
+    /// The links of the papers that it was looked up for.
+    pub lent: Vec<String>,
     /// By which it meets others ([`paper::links`]), and the digests of those.
     pub keys: Vec<(LinkKind, String)>,
     pub links: Vec<(LinkKind, i64)>,
@@ -45,6 +47,7 @@ impl Entry {
             name,
             record: kept.record,
             former: Vec::new(),
+            lent: Vec::new(),
             keys: Vec::new(),
             links: Vec::new(),
             digest: kept.digest,
@@ -59,19 +62,18 @@ impl Entry {
         entry
     }
 
-    /// Of `no, source, record_key, paper_id, first_id, digest, seen, former, record`.
+    /// Of `no, source, record_key, paper_id, first_id, digest, seen, former, record, lent`.
     pub fn read(row: &SqliteRow) -> Result<Self, StoreError> {
         let source = read_name(row.get(1))?;
         let mut record = read_paper(row.get(8))?;
         record.sources = vec![Sighting { name: source, seen: read_seen(row.get(6)) }];
         let first: Option<String> = row.get(4);
-        let former: String = row.get(7);
         let mut entry = Self {
             no: row.get(0),
             name: RecordName { source, record: row.get(2) },
             record,
-            former: serde_json::from_str(&former)
-                .map_err(|source| StoreError::Unreadable { what: "list of likenesses", source })?,
+            former: read_list(row.get(7))?,
+            lent: read_list(row.get(9))?,
             keys: Vec::new(),
             links: Vec::new(),
             digest: row.get(5),
@@ -88,23 +90,22 @@ impl Entry {
 
     /// Tells anew what it meets others by.
     pub fn link(&mut self) {
-        self.keys = links(&self.record, &self.former);
+        self.keys = links(&self.record, &self.former, &self.lent);
         self.links = self.keys.iter().map(|(kind, key)| (*kind, link(key))).collect();
     }
 
     /// Takes in another state of the record; whether that tells something new.
-    pub fn take_in(&mut self, kept: Kept) -> bool {
+    pub fn take_in(&mut self, kept: Kept, lent: Option<String>) -> bool {
         let Kept { record, digest, text } = kept;
+        let is_lent = self.lend(lent);
         if self.digest == digest {
             for (known, seen) in self.record.sources.iter_mut().zip(&record.sources) {
                 self.changed |= known.seen < seen.seen;
                 known.seen = known.seen.max(seen.seen);
             }
-            return false;
+            return is_lent;
         }
-        if self.paper.is_some() && self.stored_links.is_none() {
-            self.stored_links = Some(self.links.clone());
-        }
+        self.keep_links();
         let is_newer = std::ptr::eq(newer_of_same_record(&self.record, &record), &raw const record);
         let older = if is_newer { std::mem::replace(&mut self.record, record) } else { record };
         let likeness = likeness_key(&older).filter(|key| !self.former.contains(key));
@@ -120,7 +121,24 @@ impl Entry {
             self.link();
         }
         self.changed |= tells;
-        tells
+        tells || is_lent
+    }
+
+    /// Takes in the link of a paper that it was looked up for; whether that is a new one.
+    pub fn lend(&mut self, link: Option<String>) -> bool {
+        let Some(link) = link.filter(|link| !self.lent.contains(link)) else { return false };
+        self.keep_links();
+        self.lent.push(link);
+        self.lent.sort();
+        self.link();
+        self.changed = true;
+        true
+    }
+
+    fn keep_links(&mut self) {
+        if self.paper.is_some() && self.stored_links.is_none() {
+            self.stored_links = Some(self.links.clone());
+        }
     }
 
     /// What the store had of it; none for a new record.
@@ -169,6 +187,11 @@ impl Kept {
         record.sources = vec![Sighting { name: name.source, seen: read_seen(seen) }];
         Ok(Self { record, digest: link(&text), text })
     }
+}
+
+/// A JSON list of texts.
+pub(super) fn read_list(text: &str) -> Result<Vec<String>, StoreError> {
+    serde_json::from_str(text).map_err(|source| StoreError::Unreadable { what: "list of links", source })
 }
 
 pub(super) fn read_seen(microseconds: i64) -> jiff::Timestamp {

@@ -279,3 +279,33 @@ proptest! {
         })?;
     }
 }
+
+#[tokio::test]
+async fn a_record_stays_with_the_paper_that_it_was_looked_up_for_until_it_names_another() {
+    let (_folder, store) = store().await;
+    store.upsert(&[arxiv("1706.03762", 1, "Attention")]).await.unwrap();
+    let mut found = scholar(7, "Transformers");
+    found.year = Some(2019);
+    let link = Some("arxiv:1706.03762".to_owned());
+    assert_eq!(store.upsert_found(&[(found.clone(), link.clone())]).await.unwrap(), counts(0, 1, 0));
+    let venue = || async { store.paper(&reference("arXiv:1706.03762")).await.unwrap().unwrap().venue };
+    assert_eq!(venue().await.as_deref(), Some("NeurIPS"));
+    assert_eq!(store.upsert_found(&[(found.clone(), link)]).await.unwrap(), counts(0, 0, 1));
+    found.citation_count = Some(5);
+    found.sources[0].seen = at(50);
+    assert_eq!(store.upsert(&[found.clone()]).await.unwrap(), counts(0, 1, 0), "it is read another way");
+    assert_eq!(venue().await.as_deref(), Some("NeurIPS"));
+    found.ids.arxiv = Some("1706.00001".parse().unwrap());
+    found.sources[0].seen = at(60);
+    store.upsert(&[found]).await.unwrap();
+    assert_eq!((venue().await, store.counts().await.unwrap().papers), (None, 2));
+}
+
+#[tokio::test]
+async fn a_record_that_is_there_is_joined_when_it_is_looked_up_for_a_paper() {
+    let (_folder, store) = store().await;
+    store.upsert(&[arxiv("1706.03762", 1, "Attention"), scholar(7, "Transformers")]).await.unwrap();
+    let link = Some("arxiv:1706.03762".to_owned());
+    assert_eq!(store.upsert_found(&[(scholar(7, "Transformers"), link)]).await.unwrap(), counts(0, 1, 0));
+    assert_eq!(store.counts().await.unwrap().papers, 1);
+}

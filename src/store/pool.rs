@@ -7,7 +7,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::StoreError;
 use super::decisions::{self, Held};
-use super::entry::Entry;
+use super::entry::{Entry, read_list};
 
 /// A link, beside those that one work has, that more records share than this says nothing: one title "Editorial", a
 /// number or a DOI on every line. It joins nothing, and what has it is not loaded for it.
@@ -17,11 +17,12 @@ const MOST_OF_A_LINK: i64 = 200;
 pub(super) const MOST_BOUND: usize = 20_000;
 
 /// What the store has of a record that is not loaded.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Stub {
     pub no: i64,
     pub digest: i64,
     pub seen: i64,
+    pub lent: Vec<String>,
 }
 
 #[derive(Default)]
@@ -67,12 +68,14 @@ impl Pool {
             let keys: Vec<&str> =
                 names.iter().filter(|name| name.source == source).map(|name| name.record.as_str()).collect();
             for chunk in keys.chunks(MOST_BOUND) {
-                let mut query =
-                    QueryBuilder::<Sqlite>::new("SELECT no, digest, seen, record_key FROM records WHERE source = ");
+                let mut query = QueryBuilder::<Sqlite>::new(
+                    "SELECT no, digest, seen, record_key, lent FROM records WHERE source = ",
+                );
                 query.push_bind(source.as_str()).push(" AND record_key IN (");
                 listed(&mut query, chunk.iter().map(|key| (*key).to_owned()));
                 for row in query.build().fetch_all(&mut *connection).await? {
-                    let stub = Stub { no: row.get(0), digest: row.get(1), seen: row.get(2) };
+                    let (no, digest, seen) = (row.get(0), row.get(1), row.get(2));
+                    let stub = Stub { no, digest, seen, lent: read_list(row.get(4))? };
                     stubs.insert(RecordName { source, record: row.get(3) }, stub);
                 }
             }
@@ -84,7 +87,8 @@ impl Pool {
         let fresh: Vec<i64> = nos.iter().copied().filter(|no| self.loaded.insert(*no)).collect();
         for chunk in fresh.chunks(MOST_BOUND) {
             let mut query = QueryBuilder::<Sqlite>::new(
-                "SELECT r.no, r.source, r.record_key, r.paper_id, r.first_id, r.digest, r.seen, r.former, t.record \
+                "SELECT r.no, r.source, r.record_key, r.paper_id, r.first_id, r.digest, r.seen, r.former, t.record, \
+                 r.lent \
                  FROM records r JOIN record_texts t ON t.no = r.no WHERE r.no IN (",
             );
             listed(&mut query, chunk.iter().copied());

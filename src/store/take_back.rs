@@ -56,7 +56,7 @@ impl Batch<'_> {
             state.withdrawn = true;
             let seen = now.as_microsecond().max(entry.seen() + 1);
             state.sources.iter_mut().for_each(|sighting| sighting.seen = read_seen(seen));
-            taken += u64::from(entry.take_in(Kept::new(&state, &entry.name)?));
+            taken += u64::from(entry.take_in(Kept::new(&state, &entry.name)?, None));
         }
         Ok(taken)
     }
@@ -64,6 +64,8 @@ impl Batch<'_> {
     async fn drop_told_by_others(&mut self, source: SourceName) -> Result<u64, StoreError> {
         let decided = self.pool.decided;
         let named = std::mem::replace(&mut self.pool, Pool::new(decided)).entries;
+        // All go before any heir is looked for: one of them may be the oldest of what another leaves.
+        let mut rest: Vec<i64> = Vec::new();
         for entry in named {
             let rows = sqlx::query("SELECT no, source FROM records WHERE paper_id = ? ORDER BY no")
                 .bind(entry.paper.map(|id| id.to_string()))
@@ -72,11 +74,14 @@ impl Batch<'_> {
             if !rows.iter().any(|row| row.get::<String, _>(1) != source.as_str()) {
                 continue;
             }
-            let rest: Vec<i64> = rows.iter().map(|row| row.get(0)).filter(|no| *no != entry.no).collect();
+            rest.extend(rows.iter().map(|row| row.get::<i64, _>(0)));
             write::remove(self.connection, &entry).await?;
-            self.pool.load(self.connection, &rest).await?;
-            self.hand_over(&entry);
             self.pool.dropped.push(entry);
+        }
+        rest.retain(|no| self.pool.dropped.iter().all(|entry| entry.no != *no));
+        self.pool.load(self.connection, &rest).await?;
+        for entry in self.pool.dropped.clone() {
+            self.hand_over(&entry);
         }
         Ok(self.pool.dropped.len() as u64)
     }
@@ -132,5 +137,24 @@ mod tests {
         assert_eq!(store.paper(&reference("CorpusId:8")).await.unwrap().unwrap().title, "Alone");
         let changed: Vec<_> = store.changes_since(3, 9).await.unwrap().into_iter().map(|change| change.id).collect();
         assert_eq!(changed, [after.id.unwrap()]);
+    }
+
+    #[tokio::test]
+    async fn of_several_records_of_a_paper_that_go_at_once_none_comes_back() {
+        let (_folder, store) = store().await;
+        let joined = |corpus: u64| {
+            let mut record = scholar(corpus, "Attention");
+            record.ids.arxiv = Some("1706.03762".parse().unwrap());
+            record
+        };
+        store.upsert(&[joined(7), joined(8), arxiv("1706.03762", 1, "Attention")]).await.unwrap();
+        let before = store.paper(&reference("arXiv:1706.03762")).await.unwrap().unwrap();
+        let keys = ["corpus:8".to_owned(), "corpus:7".to_owned()];
+        assert_eq!(store.take_back(SourceName::SemanticScholar, &keys, at(50)).await.unwrap(), 2);
+        let after = store.paper(&reference("arXiv:1706.03762")).await.unwrap().unwrap();
+        assert_eq!((after.id, after.venue, after.sources.len()), (before.id, None, 1));
+        assert!(store.paper(&reference("CorpusId:7")).await.unwrap().is_none());
+        assert_eq!(store.upsert(&[joined(7)]).await.unwrap(), counts(0, 1, 0), "it is read again as a new record");
+        assert_eq!(store.records(before.id.unwrap()).await.unwrap().len(), 2);
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::entry::{Entry, Kept, link, read_id};
-use super::pool::{MOST_BOUND, Pool, listed};
+use super::pool::{MOST_BOUND, Pool, Stub, listed};
 use super::write::{self, PaperRow};
 use super::{Store, StoreError, decisions};
 
@@ -38,6 +38,19 @@ impl Store {
     /// # Errors
     /// [`StoreError::Full`] on a full disk; else when the database fails.
     pub async fn upsert(&self, records: &[Paper]) -> Result<UpsertCounts, StoreError> {
+        self.take_in(records.iter().map(|record| (record, None)).collect()).await
+    }
+
+    /// The same, for records that were looked up for papers: each with the link of its paper ([`paper::links`]) when it
+    /// has none itself, by which it stays with the paper, also when it is read another way.
+    ///
+    /// # Errors
+    /// As [`Store::upsert`].
+    pub async fn upsert_found(&self, found: &[(Paper, Option<String>)]) -> Result<UpsertCounts, StoreError> {
+        self.take_in(found.iter().map(|(record, link)| (record, link.clone())).collect()).await
+    }
+
+    async fn take_in(&self, records: Vec<(&Paper, Option<String>)>) -> Result<UpsertCounts, StoreError> {
         let _writing = self.writer.lock().await;
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let mut batch = Batch::new(&mut transaction).await?;
@@ -99,27 +112,28 @@ impl<'c> Batch<'c> {
     }
 
     /// For each record where it is in the pool, when it tells something new.
-    async fn take_in(&mut self, records: &[Paper]) -> Result<Vec<Option<usize>>, StoreError> {
+    async fn take_in(&mut self, records: Vec<(&Paper, Option<String>)>) -> Result<Vec<Option<usize>>, StoreError> {
         let mut told = Vec::with_capacity(records.len());
-        for record in records {
+        for (record, link) in records {
             let name = RecordName::of(record);
             let kept = Kept::new(record, &name)?;
-            told.push((name, kept));
+            told.push((name, kept, link));
         }
-        let names: Vec<RecordName> = told.iter().map(|(name, _)| name.clone()).collect();
+        let names: Vec<RecordName> = told.iter().map(|(name, ..)| name.clone()).collect();
         let stubs = Pool::stubs(self.connection, &names).await?;
-        let differs = |(name, kept): &(RecordName, Kept)| {
-            stubs.get(name).filter(|stub| stub.digest != kept.digest).map(|stub| stub.no)
+        let differs = |(name, kept, link): &(RecordName, Kept, Option<String>)| {
+            let is_new = |stub: &&Stub| stub.digest != kept.digest || link.iter().any(|link| !stub.lent.contains(link));
+            stubs.get(name).filter(is_new).map(|stub| stub.no)
         };
         let changed: Vec<i64> = told.iter().filter_map(differs).collect();
         self.pool.load(self.connection, &changed).await?;
         let mut news = Vec::with_capacity(told.len());
-        for (name, kept) in told {
+        for (name, kept, link) in told {
             let place = self.pool.places.get(&name).copied();
             news.push(match (place, stubs.get(&name)) {
                 (Some(place), _) => {
                     let entry = self.pool.entries.get_mut(place);
-                    entry.is_some_and(|entry| entry.take_in(kept)).then_some(place)
+                    entry.is_some_and(|entry| entry.take_in(kept, link)).then_some(place)
                 }
                 (None, Some(stub)) => {
                     let seen = kept.record.sources.first().map_or(0, |sighting| sighting.seen.as_microsecond());
@@ -131,7 +145,9 @@ impl<'c> Batch<'c> {
                 }
                 (None, None) => {
                     self.next_no += 1;
-                    Some(self.pool.add(Entry::new(self.next_no - 1, name, kept)))
+                    let mut entry = Entry::new(self.next_no - 1, name, kept);
+                    entry.lend(link);
+                    Some(self.pool.add(entry))
                 }
             });
         }

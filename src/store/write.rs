@@ -18,7 +18,7 @@ pub(super) struct PaperRow {
     pub new_text: bool,
 }
 
-/// Rows of one statement: ten columns each stay below what SQLite binds.
+/// Rows of one statement: eleven columns each stay below what SQLite binds.
 const ROWS: usize = 2_000;
 
 /// Writes records and, for `papers`, of which paper they now are.
@@ -26,7 +26,7 @@ pub(super) async fn records(connection: &mut SqliteConnection, entries: &[&Entry
     for chunk in entries.chunks(ROWS) {
         let mut query = QueryBuilder::<Sqlite>::new(
             "INSERT INTO records (no, source, record_key, paper_id, first_id, digest, seen, has_abstract, id_kinds, \
-             former) ",
+             former, lent) ",
         );
         query.push_values(chunk, |mut row, entry| {
             row.push_bind(entry.no)
@@ -38,12 +38,13 @@ pub(super) async fn records(connection: &mut SqliteConnection, entries: &[&Entry
                 .push_bind(entry.seen())
                 .push_bind(i64::from(entry.record.abstract_text.is_some()))
                 .push_bind(id_kinds(&entry.record))
-                .push_bind(former(&entry.former));
+                .push_bind(listed_in_json(&entry.former))
+                .push_bind(listed_in_json(&entry.lent));
         });
         query.push(
             " ON CONFLICT (no) DO UPDATE SET paper_id = excluded.paper_id, first_id = excluded.first_id, \
              digest = excluded.digest, seen = excluded.seen, has_abstract = excluded.has_abstract, \
-             id_kinds = excluded.id_kinds, former = excluded.former",
+             id_kinds = excluded.id_kinds, former = excluded.former, lent = excluded.lent",
         );
         query.build().execute(&mut *connection).await?;
     }
@@ -55,8 +56,8 @@ fn id_kinds(record: &Paper) -> String {
     keys.iter().filter_map(|key| key.split_once(':')).fold(" ".to_owned(), |kinds, (kind, _)| kinds + kind + " ")
 }
 
-fn former(likenesses: &[String]) -> String {
-    serde_json::Value::from(likenesses.to_vec()).to_string()
+fn listed_in_json(links: &[String]) -> String {
+    serde_json::Value::from(links.to_vec()).to_string()
 }
 
 /// Writes the states that the store does not have.

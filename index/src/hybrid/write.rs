@@ -47,7 +47,10 @@ impl HybridIndex {
         let passages = change.documents.iter().map(|document| document.passages.len()).sum();
         let mut report = WriteReport { papers: change.papers.len(), passages, ..WriteReport::default() };
         let points = match &self.shared.dense {
-            Some(arm) => points_of(arm, &change, &mut report).await?,
+            Some(arm) => {
+                let same = self.with_the_same_text(&change)?;
+                points_of(arm, &change, &same, &mut report).await?
+            }
             None => Vec::new(),
         };
         Ok(Prepared { change, points, report })
@@ -136,6 +139,21 @@ impl HybridIndex {
         Ok(())
     }
 
+    /// The passages of papers that the index has as they were when their text last changed, or later. Asked of what is
+    /// indexed, not of the watermark: a paper whose text changed while the index was behind is passed over at that
+    /// revision when it has changed again since.
+    fn with_the_same_text(&self, change: &Change) -> Result<Vec<PassageId>, IndexError> {
+        let snapshot = self.shared.lexical.snapshot();
+        let mut same = Vec::new();
+        for document in &change.documents {
+            let Some(first) = document.passages.first() else { continue };
+            if snapshot.revision_of(first.paper)?.is_some_and(|indexed| indexed >= document.text_revision) {
+                same.extend(document.passages.iter().map(|passage| passage.id));
+            }
+        }
+        Ok(same)
+    }
+
     /// An index with vectors must not get words without.
     fn check_model(&self) -> Result<(), IndexError> {
         match (&self.shared.model, &self.shared.dense) {
@@ -153,17 +171,16 @@ impl HybridIndex {
 fn change_of(batch: Vec<IndexedPaper>) -> Change {
     let mut newest: HashMap<PaperId, IndexedPaper> = HashMap::new();
     let mut papers = Vec::new();
-    for mut indexed in batch {
+    for indexed in batch {
         papers.push(indexed.id);
-        indexed.same_text &= newest.get(&indexed.id).is_none_or(|earlier| earlier.same_text);
         newest.insert(indexed.id, indexed);
     }
     papers.sort_unstable();
     papers.dedup();
     let documents = papers.iter().filter_map(|id| {
-        let IndexedPaper { id, revision, paper, same_text } = newest.remove(id)?;
+        let IndexedPaper { id, revision, paper, text_revision } = newest.remove(id)?;
         let paper = paper?;
-        Some(Document { revision, facets: Facets::of(&paper), passages: split(id, &paper), paper, same_text })
+        Some(Document { revision, facets: Facets::of(&paper), passages: split(id, &paper), paper, text_revision })
     });
     let documents = documents.collect();
     Change { papers, documents }
@@ -173,11 +190,10 @@ fn change_of(batch: Vec<IndexedPaper>) -> Change {
 async fn points_of(
     arm: &DenseArm,
     change: &Arc<Change>,
+    same: &[PassageId],
     report: &mut WriteReport,
 ) -> Result<Vec<VectorPoint>, IndexError> {
-    let same = change.documents.iter().filter(|document| document.same_text);
-    let same: Vec<PassageId> = same.flat_map(|document| document.passages.iter().map(|passage| passage.id)).collect();
-    let known = if same.is_empty() { Vec::new() } else { arm.vectors.vectors(&same).await? };
+    let known = if same.is_empty() { Vec::new() } else { arm.vectors.vectors(same).await? };
     let (embedder, passages) = (Arc::clone(&arm.embedder), Arc::clone(change));
     let (points, embedded, embedding) = blocking(move || embed(&*embedder, &passages, known)).await?;
     (report.embedded, report.embedding) = (embedded, embedding);

@@ -4,8 +4,8 @@ use paper::PaperId;
 use tantivy::collector::{DocSetCollector, TopDocs};
 use tantivy::columnar::Column;
 use tantivy::query::{EnableScoring, Query, TermQuery};
-use tantivy::schema::IndexRecordOption;
-use tantivy::{DocAddress, DocId, DocSet, Searcher, TERMINATED, Term};
+use tantivy::schema::{IndexRecordOption, Value};
+use tantivy::{DocAddress, DocId, DocSet, Searcher, TERMINATED, TantivyDocument, Term};
 use uuid::Uuid;
 
 use super::QueryWords;
@@ -126,6 +126,14 @@ impl Snapshot {
             found.extend(self.alive(&term)?.and_then(|address| ids.candidate(address)));
         }
         Ok(found)
+    }
+
+    /// The store's revision of a paper as it is here; none for one that is not.
+    pub(crate) fn revision_of(&self, paper: PaperId) -> Result<Option<u64>, IndexError> {
+        let term = Term::from_field_text(self.fields.paper, &paper.to_string());
+        let Some(address) = self.alive(&term)? else { return Ok(None) };
+        let document: TantivyDocument = self.searcher.doc(address).map_err(IndexError::internal)?;
+        Ok(document.get_first(self.fields.revision).and_then(|revision| revision.as_u64()))
     }
 
     /// The newest document with a term that only one document can have.

@@ -19,7 +19,7 @@ fn change(papers: Vec<(PaperId, Option<Paper>)>) -> Change {
     let ids = papers.iter().map(|(id, _)| *id).collect();
     let document = |(id, paper): (PaperId, Option<Paper>)| {
         let paper = paper?;
-        Some(Document { revision: 1, facets: Facets::of(&paper), passages: split(id, &paper), paper, same_text: false })
+        Some(Document { revision: 1, facets: Facets::of(&paper), passages: split(id, &paper), paper, text_revision: 1 })
     };
     Change { papers: ids, documents: papers.into_iter().filter_map(document).collect() }
 }

@@ -23,8 +23,8 @@ pub(crate) struct Document {
     pub(crate) revision: u64,
     pub(crate) facets: Facets,
     pub(crate) passages: Vec<Passage>,
-    /// Whether the vectors that the index has of it still hold.
-    pub(crate) same_text: bool,
+    /// The revision of its title and text.
+    pub(crate) text_revision: u64,
 }
 
 /// A batch to write.

@@ -5,7 +5,7 @@ use paper::{Doi, Paper, SourceName, ids_conflict, likeness_key, share_a_surname,
 use super::api::{Answers, BATCH};
 use super::wire::Work;
 use super::{CrossrefApi, convert};
-use crate::lookup::{LookedUp, Lookup};
+use crate::lookup::{self, LookedUp, Lookup};
 use crate::{IngestError, Rejected};
 
 /// Papers looked up in Crossref: by their DOI where a publisher gave them one, else by title and author.
@@ -35,7 +35,7 @@ impl CrossrefLookup {
         dois.dedup();
         let answers = self.api.by_dois(&dois).await?;
         let mut found = taken(answers, seen);
-        let known = |doi: &Doi| found.papers.iter().any(|paper| paper.ids.doi.as_ref() == Some(doi));
+        let known = |doi: &Doi| found.found.iter().any(|(paper, _)| paper.ids.doi.as_ref() == Some(doi));
         let told = |doi: &Doi| found.rejected.iter().any(|r| r.record.eq_ignore_ascii_case(doi.as_str()));
         found.unknown = papers.iter().filter(|(_, doi)| !known(doi) && !told(doi)).count() as u64;
         Ok(found)
@@ -63,7 +63,7 @@ impl Lookup for CrossrefLookup {
         for paper in papers.iter().filter(|paper| published_doi(paper).is_none()) {
             match can_be_found(paper) {
                 true => match same_work_of(paper, &self.api.by_title(paper).await?.works, seen) {
-                    Some(work) => found.papers.push(work),
+                    Some(work) => found.found.push(work),
                     None => found.unknown += 1,
                 },
                 false => found.unknown += 1,
@@ -87,7 +87,7 @@ fn taken(answers: Answers, seen: Timestamp) -> LookedUp {
     let mut found = LookedUp { rejected: answers.rejected, ..LookedUp::default() };
     for work in &answers.works {
         match convert::paper(work, seen) {
-            Ok(paper) => found.papers.push(paper),
+            Ok(paper) => found.found.push((paper, None)),
             Err(reason) => found.rejected.push(Rejected { record: work.doi.clone().unwrap_or_default(), reason }),
         }
     }
@@ -97,12 +97,14 @@ fn taken(answers: Answers, seen: Timestamp) -> LookedUp {
 /// The kinds of works that are papers in print.
 const PRINTED: [&str; 5] = ["journal-article", "proceedings-article", "book-chapter", "monograph", "book"];
 
-/// The work that the paper is, with one of the paper's identifiers beside its DOI.
-fn same_work_of(paper: &Paper, works: &[Work], seen: Timestamp) -> Option<Paper> {
+/// The work that the paper is, with the link of the paper.
+fn same_work_of(paper: &Paper, works: &[Work], seen: Timestamp) -> Option<(Paper, Option<String>)> {
     let printed = |work: &&Work| work.kind.as_deref().is_some_and(|kind| PRINTED.contains(&kind));
     let mut same: Vec<Paper> = works.iter().filter(printed).filter_map(|work| same_paper(paper, work, seen)).collect();
     let found = same.pop().filter(|_| same.is_empty())?;
-    lent(found, paper)
+    // Without a link it joins by its likeness only, for which the years must be the same.
+    let (found, link) = lookup::found(found, paper).ok()?;
+    (link.is_some() || likeness_key(&found) == likeness_key(paper)).then_some((found, link))
 }
 
 fn same_paper(paper: &Paper, work: &Work, seen: Timestamp) -> Option<Paper> {
@@ -112,27 +114,6 @@ fn same_paper(paper: &Paper, work: &Work, seen: Timestamp) -> Option<Paper> {
     let close = paper.year.zip(found.year).is_some_and(|(a, b)| a.abs_diff(b) <= 1);
     let same = titled && close && found.ids.doi.is_some() && share_a_surname(paper, &found);
     Some(found).filter(|found| same && !ids_conflict(paper, found))
-}
-
-/// The store joins records by identifiers, or by title and year; and the years of a preprint and of its publication
-/// may differ.
-fn lent(mut found: Paper, paper: &Paper) -> Option<Paper> {
-    let (ids, own) = (&mut found.ids, paper.ids.clone());
-    if own.arxiv.is_some() {
-        ids.arxiv = own.arxiv;
-    } else if own.semantic_scholar.is_some() {
-        ids.semantic_scholar = own.semantic_scholar;
-    } else if own.corpus_id.is_some() {
-        ids.corpus_id = own.corpus_id;
-    } else if own.pmid.is_some() {
-        ids.pmid = own.pmid;
-    } else if own.local.is_some() {
-        found.title.clone_from(&paper.title);
-        ids.local = own.local;
-    } else if likeness_key(&found) != likeness_key(paper) {
-        return None;
-    }
-    Some(found)
 }
 
 #[cfg(test)]

@@ -18,16 +18,17 @@ fn work(fields: Value) -> Work {
 
 fn found(fields: Value, works: &[Value]) -> Option<String> {
     let works: Vec<Work> = works.iter().map(|fields| work(fields.clone())).collect();
-    same_work_of(&paper(fields), &works, Timestamp::UNIX_EPOCH).map(|found| paper::identity_keys(&found).join(" "))
+    let found = same_work_of(&paper(fields), &works, Timestamp::UNIX_EPOCH);
+    found.map(|(found, link)| [paper::identity_keys(&found), link.into_iter().collect()].concat().join(" "))
 }
 
 #[test]
 fn a_work_of_one_title_and_author_a_year_apart_is_the_paper_and_gets_its_identifier() {
-    assert_eq!(found(json!({}), &[json!({})]).as_deref(), Some("arxiv:1512.03385 doi:10.1000/a"));
+    assert_eq!(found(json!({}), &[json!({})]).as_deref(), Some("doi:10.1000/a arxiv:1512.03385"));
     for (ids, lent) in [
         (json!({"corpus_id": 7, "pmid": "1"}), "doi:10.1000/a corpus:7"),
         (json!({"pmid": "1", "local": "x"}), "doi:10.1000/a pmid:1"),
-        (json!({"local": "x"}), "doi:10.1000/a local:x"),
+        (json!({"local": "x"}), "doi:10.1000/a local:x:deepresiduallearning"),
     ] {
         assert_eq!(found(json!({"ids": ids}), &[json!({})]).as_deref(), Some(lent));
     }

@@ -2,14 +2,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use paper::{Paper, PaperIds, SourceName, identity_keys};
+use paper::{Paper, PaperIds, SourceName};
 use secrecy::SecretString;
 use url::Url;
 
 use super::request::{BATCH, graph_id};
 use super::{S2Request, S2Source};
 use crate::http::PoliteClient;
-use crate::lookup::{LookedUp, Lookup};
+use crate::lookup::{self, LookedUp, Lookup};
 use crate::{IngestError, Page, Rejected};
 
 /// Papers looked up in the Academic Graph by whatever identifier they have, 500 at once.
@@ -63,14 +63,13 @@ fn best_id(ids: &PaperIds) -> Option<String> {
         .or_else(|| ids.pmid.as_ref().map(|id| format!("PMID:{id}")))
 }
 
-/// The answers, each with an identifier of the paper that was asked about: of papers that it has made one, Semantic
-/// Scholar may name another than that one.
+/// The answers, each with the link of the paper that was asked about.
 fn joined(asked: &[(&Paper, String)], answers: Vec<Page>) -> LookedUp {
     let mut found = LookedUp::default();
     for ((paper, id), answer) in asked.iter().zip(answers) {
-        for mut record in answer.papers {
-            match lend(&mut record, paper) {
-                Ok(()) => found.papers.push(record),
+        for record in answer.papers {
+            match lookup::found(record, paper) {
+                Ok(answer) => found.found.push(answer),
                 Err(reason) => found.rejected.push(Rejected { record: id.clone(), reason }),
             }
         }
@@ -82,25 +81,6 @@ fn joined(asked: &[(&Paper, String)], answers: Vec<Page>) -> LookedUp {
         }
     }
     found
-}
-
-/// Sees to it that the record has an identifier of the paper's; one that it has already is never changed.
-fn lend(record: &mut Paper, paper: &Paper) -> Result<(), String> {
-    let (keys, known) = (identity_keys(record), identity_keys(paper));
-    if keys.iter().any(|key| known.contains(key)) {
-        return Ok(());
-    }
-    let (ids, own) = (&mut record.ids, &paper.ids);
-    if ids.arxiv.is_none() && own.arxiv.is_some() {
-        ids.arxiv.clone_from(&own.arxiv);
-    } else if ids.doi.is_none() && own.doi.is_some() {
-        ids.doi.clone_from(&own.doi);
-    } else if ids.pmid.is_none() && own.pmid.is_some() {
-        ids.pmid.clone_from(&own.pmid);
-    } else {
-        return Err(format!("the answer is about another paper: {}", keys.join(", ")));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -124,37 +104,6 @@ mod tests {
             (serde_json::json!({"local": "x"}), None),
         ] {
             assert_eq!(best_id(&paper(ids.clone()).ids).as_deref(), asked, "{ids}");
-        }
-    }
-
-    #[test]
-    fn an_answer_is_given_an_identifier_of_the_paper_it_belongs_to_and_keeps_its_own() {
-        for (record, known, lent) in [
-            (
-                serde_json::json!({"corpus_id": 9}),
-                serde_json::json!({"arxiv": "2104.12255", "doi": "10.1000/a"}),
-                Some("arxiv:2104.12255 corpus:9"),
-            ),
-            (
-                serde_json::json!({"arxiv": "2104.12255"}),
-                serde_json::json!({"doi": "10.1000/a"}),
-                Some("arxiv:2104.12255 doi:10.1000/a"),
-            ),
-            (
-                serde_json::json!({"doi": "10.1000/B"}),
-                serde_json::json!({"doi": "10.1000/a", "pmid": "1"}),
-                Some("doi:10.1000/b pmid:1"),
-            ),
-            (
-                serde_json::json!({"doi": "10.1000/A"}),
-                serde_json::json!({"doi": "10.1000/a", "pmid": "1"}),
-                Some("doi:10.1000/a"),
-            ),
-            (serde_json::json!({"doi": "10.1000/b"}), serde_json::json!({"doi": "10.1000/a"}), None),
-        ] {
-            let mut answer = paper(record);
-            let told = lend(&mut answer, &paper(known));
-            assert_eq!(told.is_ok().then(|| identity_keys(&answer).join(" ")).as_deref(), lent);
         }
     }
 }

@@ -138,9 +138,13 @@ async fn papers_are_looked_up_by_doi_at_once_and_without_one_by_title_and_author
         serde_json::from_value(json!({"title": "Without a year"})).unwrap(),
     ];
     let found = CrossrefLookup::new(api(&server)).look_up(&papers, seen()).await.unwrap();
-    let told: Vec<_> =
-        found.papers.iter().map(|paper| (paper::identity_keys(paper).join(" "), paper.retracted)).collect();
-    assert_eq!(told, [("doi:10.1000/a".to_owned(), true), ("arxiv:2001.00001 doi:10.1000/c".to_owned(), false)]);
+    let told: Vec<_> = found
+        .found
+        .iter()
+        .map(|(paper, link)| (paper::identity_keys(paper).join(" "), link.as_deref(), paper.retracted))
+        .collect();
+    let by_title = ("doi:10.1000/c".to_owned(), Some("arxiv:2001.00001"), false);
+    assert_eq!(told, [("doi:10.1000/a".to_owned(), None, true), by_title]);
     assert_eq!((found.unknown, found.rejected.len()), (3, 0));
     let asked = server.asked();
     assert_eq!(asked.len(), 3, "nothing is asked about a paper that could not be told from others");

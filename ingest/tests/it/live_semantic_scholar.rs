@@ -200,9 +200,10 @@ async fn papers_are_looked_up_by_their_ids_and_each_answer_finds_the_paper_it_be
     ];
     let found = lookup.look_up(&asked, seen()).await.unwrap();
     assert_eq!(server.asked()[0].body, r#"{"ids":["ARXIV:2104.12255","DOI:10.1000/b","PMID:12"]}"#);
-    assert_eq!(paper::identity_keys(&found.papers[0]), ["arxiv:2104.12255", "corpus:5"]);
+    assert_eq!(paper::identity_keys(&found.found[0].0), ["corpus:5"]);
+    assert_eq!(found.found[0].1.as_deref(), Some("arxiv:2104.12255"));
     let rejected: Vec<_> = found.rejected.iter().map(|r| (r.record.as_str(), r.reason.as_str())).collect();
-    assert_eq!((found.papers.len(), found.unknown, rejected), (1, 1, vec![("PMID:12", "no title")]));
+    assert_eq!((found.found.len(), found.unknown, rejected), (1, 1, vec![("PMID:12", "no title")]));
     assert_eq!(lookup.look_up(&asked[1..2], seen()).await.unwrap(), ingest::LookedUp::default());
     assert_eq!(server.asked().len(), 1, "of a paper without ids nothing is asked");
     let short = lookup.look_up(&asked, seen()).await.unwrap_err().to_string();

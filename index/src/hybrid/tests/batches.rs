@@ -7,13 +7,13 @@ async fn a_text_that_the_index_has_is_not_embedded_again_but_its_facets_are_new(
     let dir = tempfile::tempdir().unwrap();
     let index = filled(dir.path()).await;
     let before = index.search(query("protein structures", Mode::Dense)).await.unwrap();
-    let dated = |number: usize, title: &str, text: &str, same_text: bool| {
+    let dated = |number: usize, title: &str, text: &str, text_revision: u64| {
         let mut indexed = indexed(number, title, text);
         indexed.paper.as_mut().unwrap().year = Some(2021);
-        IndexedPaper { same_text, ..indexed }
+        IndexedPaper { revision: 6, text_revision, ..indexed }
     };
     let folding = ("Protein folding", "Structures of proteins are predicted with attention.");
-    let report = index.write(vec![dated(2, folding.0, folding.1, true)], 6).await.unwrap();
+    let report = index.write(vec![dated(2, folding.0, folding.1, 1)], 6).await.unwrap();
     assert_eq!((report.papers, report.passages, report.embedded), (1, 1, 0));
     let after = index.search(query("protein structures", Mode::Dense)).await.unwrap();
     assert_eq!(after.hits, before.hits);
@@ -22,10 +22,13 @@ async fn a_text_that_the_index_has_is_not_embedded_again_but_its_facets_are_new(
         let found = index.search(SearchQuery { filter: filter.clone(), ..query("protein", mode) }).await.unwrap();
         assert_eq!(numbers(&found), [2], "{mode}");
     }
-    let unknown = index.write(vec![dated(8, "Unicorns", "In the mist.", true)], 7).await.unwrap();
+    let unknown = index.write(vec![dated(8, "Unicorns", "In the mist.", 1)], 7).await.unwrap();
     assert_eq!(unknown.embedded, 1, "the index does not have it, whatever is said");
-    let both = vec![dated(2, folding.0, "Another text.", false), dated(2, folding.0, "Another text.", true)];
-    assert_eq!(index.write(both, 8).await.unwrap().embedded, 1, "the index has neither of the two");
+    let passed_over = dated(2, folding.0, "Another text.", 8);
+    let report = index.write(vec![IndexedPaper { revision: 20, ..passed_over }], 20).await.unwrap();
+    assert_eq!(report.embedded, 1, "the index was behind when the text changed, at revision 8");
+    let later = IndexedPaper { revision: 30, ..dated(2, folding.0, "Another text.", 8) };
+    assert_eq!(index.write(vec![later], 30).await.unwrap().embedded, 0);
 }
 
 #[tokio::test]

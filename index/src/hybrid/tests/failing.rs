@@ -122,7 +122,7 @@ async fn a_cut_at_any_step_between_the_arms_shows_nothing_and_is_repaired() {
         store.fail_at(step);
         let held = (step == "commit").then(|| hold_the_words(dir.path()));
         let long = "Unicorns graze in the mist of dawn. ".repeat(100);
-        let gone = IndexedPaper { id: id(2), revision: 7, paper: None, same_text: false };
+        let gone = IndexedPaper { id: id(2), revision: 7, paper: None, text_revision: 7 };
         let batch = vec![indexed(1, "Unicorns", &long), indexed(9, "Unicorns at night", ""), gone];
         index.write(batch.clone(), 7).await.unwrap_err();
         drop((index, store, held));

@@ -20,7 +20,7 @@ fn paper(title: &str, text: &str) -> Paper {
 }
 
 fn indexed(number: usize, title: &str, text: &str) -> IndexedPaper {
-    IndexedPaper { id: id(number), revision: 1, paper: Some(paper(title, text)), same_text: false }
+    IndexedPaper { id: id(number), revision: 1, paper: Some(paper(title, text)), text_revision: 1 }
 }
 
 fn shelf() -> Vec<IndexedPaper> {
@@ -179,7 +179,7 @@ async fn filters_hold_on_both_arms() {
         id: id(n),
         revision: 1,
         paper: Some(paper.clone()),
-        same_text: false,
+        text_revision: 1,
     });
     index.write(batch.collect(), 1).await.unwrap();
     for filter in crate::dense::suite::filters() {
@@ -227,7 +227,7 @@ async fn writing_again_replaces_on_both_arms_and_deleting_takes_out() {
     assert_eq!((report.papers, report.passages), (1, 3));
     let batch = vec![
         indexed(1, "Unicorns", "Once more."),
-        IndexedPaper { id: id(2), revision: 2, paper: None, same_text: false },
+        IndexedPaper { id: id(2), revision: 2, paper: None, text_revision: 2 },
     ];
     let report = index.write([batch, vec![indexed(1, "Unicorns", "A short one.")]].concat(), 7).await.unwrap();
     assert_eq!((report.papers, report.passages), (2, 1), "of two records of one paper the later counts");

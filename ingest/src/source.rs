@@ -36,6 +36,12 @@ pub trait Source: Send + Sync {
         true
     }
 
+    /// Whether the page at a cursor has the same records in the same order when it is asked for again. A sync that is at
+    /// its limit within a page of what it owes goes on within that page the next time, else it takes the whole page.
+    fn repeats(&self) -> bool {
+        true
+    }
+
     /// The page at `cursor`, the first one at `None`; `seen` is the time that its papers are marked with.
     ///
     /// # Errors
@@ -57,9 +63,13 @@ pub struct Page {
     /// The records that the source has taken back, as [`paper::identity_keys`] writes their identifiers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub deleted: Vec<String>,
-    /// On the last page: where the next sync of the same request begins, when it need not read everything again.
+    /// Where the next sync of the same request begins when this one ends with this page, and need not read everything
+    /// again: on the last page, and on those after which the rest, which is older, may be declined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub later: Option<Cursor>,
+    /// Whether all of it is to be read, though it may take several syncs: what has changed since a finished one.
+    #[serde(skip)]
+    pub owed: bool,
 }
 
 impl Page {

@@ -209,6 +209,10 @@ impl Source for Stoppable {
         self.source.newest_first()
     }
 
+    fn repeats(&self) -> bool {
+        self.source.repeats()
+    }
+
     async fn page(&self, cursor: Option<&Cursor>, seen: jiff::Timestamp) -> Result<Page, IngestError> {
         let mut stop = self.stop.clone();
         tokio::select! {

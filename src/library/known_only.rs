@@ -75,6 +75,11 @@ impl Source for KnownOnly {
         false
     }
 
+    /// By the next time the library may have more papers.
+    fn repeats(&self) -> bool {
+        false
+    }
+
     async fn page(&self, cursor: Option<&Cursor>, seen: Timestamp) -> Result<Page, IngestError> {
         let page = self.diff.page(cursor, seen).await?;
         let failed = |fault: StoreError| IngestError::Transient { what: fault.to_string() };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ingest::{Page, Source};
+use ingest::{Cursor, Page, Source};
 use paper::SourceName;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -60,13 +60,16 @@ struct Walk<'l, 's> {
     request: SyncRequest<'s>,
     key: String,
     taken: usize,
+    /// Where the page under way is.
+    place: Place,
     report: &'l mut SyncReport,
 }
 
 impl Library {
     /// Reads a source page by page into the store. After each page its papers are stored, then the place that
-    /// was reached, so that an interrupted sync goes on where it stopped. A finished one, be it at the end or at
-    /// `max`, begins anew the next time: sources give the newest first, so that is where new papers are.
+    /// was reached, so that an interrupted sync goes on where it stopped. One that ends at `max` goes on there too, but
+    /// for a source that gives the newest first, of which the rest is declined; the next sync then reads what has changed
+    /// since, all of it.
     ///
     /// The next page is asked for when the place is kept and no sooner: so a process that is killed repeats one page
     /// at most. What takes long goes on meanwhile all the same: the source's interval runs from the request before,
@@ -93,7 +96,7 @@ impl Library {
     ) -> Result<(), LibraryError> {
         let key = request.source.key();
         let _alone = self.alone(&key)?;
-        let mut walk = Walk { library: self, request, key, taken: 0, report };
+        let mut walk = Walk { library: self, request, key, taken: 0, place: Place::default(), report };
         course.at(Stage::Reading, 0, None);
         course.at(Stage::Storing, 0, None);
         let mut page = walk.first_page().await?;
@@ -134,55 +137,78 @@ impl Library {
 impl Walk<'_, '_> {
     /// Stores a page and its place, and gives the next page when there is one to read.
     async fn take(&mut self, mut page: Page, course: &Course<'_>) -> Result<Option<Page>, LibraryError> {
-        let most = self.request.max;
+        let (most, source) = (self.request.max, self.request.source);
+        // What is owed is read to its end, be it in several syncs; of what is not, the rest may be declined.
+        let owed = page.owed || !source.newest_first();
         let total = page.total.map(|total| total.min(most as u64));
-        let cut = page.papers.len() > most - self.taken;
-        page.papers.truncate(most - self.taken);
-        self.taken += page.papers.len();
         let (next, later) = (page.next.take(), page.later.take());
+        let cut = self.cut(&mut page, owed);
         course.at(Stage::Reading, self.taken as u64, total);
-        self.library.take_page(self.request.source.name(), page, self.report).await?;
+        self.library.take_page(source.name(), page, self.report).await?;
         course.at(Stage::Storing, self.taken as u64, total);
         self.report.stopped_at_max = cut || (next.is_some() && self.taken >= most);
-        let (store, now) = (&self.library.store, self.library.clock.now());
-        let begins_anew = self.report.stopped_at_max && self.request.source.newest_first();
-        match next {
-            Some(place) if !cut && !begins_anew => {
-                store.save_cursor(&self.key, &place.to_string(), now).await?;
+        let now = self.library.clock.now();
+        let at = |cursor| Place { skip: 0, cursor: Some(cursor), declined: self.place.declined };
+        let place = match next {
+            Some(cursor) if !cut => Some(at(cursor)),
+            _ if cut && owed => Some(self.place.clone()),
+            _ => None,
+        };
+        match place.filter(|_| owed || !self.report.stopped_at_max) {
+            Some(place) => {
+                self.library.store.save_cursor(&self.key, &place.to_string(), now).await?;
                 self.report.stopped = !self.report.stopped_at_max && self.request.stop.is_cancelled();
+                self.place = place;
                 if self.report.stopped_at_max || self.report.stopped {
                     return Ok(None);
                 }
-                Ok(Some(self.request.source.page(Some(&place), now).await?))
+                Ok(Some(source.page(self.place.cursor.as_ref(), now).await?))
             }
-            // The page that was cut short is where it goes on.
-            _ if cut && !self.request.source.newest_first() => Ok(None),
-            _ => {
-                store.clear_cursor(&self.key).await?;
-                if let Some(later) = later.filter(|_| !self.report.stopped_at_max) {
-                    store.save_cursor(&later_key(&self.key), &later.to_string(), now).await?;
+            None => {
+                self.library.store.clear_cursor(&self.key).await?;
+                if let Some(later) = later {
+                    let declined = Some(most).filter(|_| self.report.stopped_at_max).or(self.place.declined);
+                    let later = Place { skip: 0, cursor: Some(later), declined };
+                    self.library.store.save_cursor(&later_key(&self.key), &later.to_string(), now).await?;
                 }
                 Ok(None)
             }
         }
     }
 
+    /// Takes from a page what was taken before, and what is beyond the most papers; whether there is any of that.
+    fn cut(&mut self, page: &mut Page, owed: bool) -> bool {
+        page.papers.drain(..self.place.skip.min(page.papers.len()));
+        let room = self.request.max - self.taken.min(self.request.max);
+        let cut = page.papers.len() > room && (!owed || self.request.source.repeats());
+        if cut {
+            page.papers.truncate(room);
+            self.place.skip += room;
+        }
+        self.taken += page.papers.len();
+        cut
+    }
+
     /// The page at the stored place, else at the one that the last finished sync left, else the first. A place that
     /// the source refuses is given up, or it would block the sync for good: Semantic Scholar's tokens expire. That is
     /// done when another page has come: what refuses everything for a while must not cost the place.
     async fn first_page(&mut self) -> Result<Page, LibraryError> {
-        let Self { library, request, key, report, .. } = self;
+        let Self { library, request, key, report, place: at, .. } = self;
         let mut refused_places = Vec::new();
         let mut found = None;
         for (kept, resumed) in [(key.clone(), true), (later_key(key), false)] {
-            let Some(place) = library.store.cursor(&kept).await?.and_then(|place| place.parse().ok()) else { continue };
-            match request.source.page(Some(&place), library.clock.now()).await {
+            let place = library.store.cursor(&kept).await?.and_then(|place| Place::read(&place));
+            // Where more papers are wanted than before, what was declined then is read now.
+            let holds = |place: &Place| place.declined.is_none_or(|declined| declined >= request.max);
+            let Some(place) = place.filter(holds) else { continue };
+            match request.source.page(place.cursor.as_ref(), library.clock.now()).await {
                 Err(refused) if refused.may_be_of_the_cursor() => {
                     report.began_anew = Some(refused.to_string());
                     refused_places.push(kept);
                 }
                 page => {
                     report.resumed = resumed;
+                    *at = place;
                     found = Some(page?);
                     break;
                 }
@@ -196,6 +222,44 @@ impl Walk<'_, '_> {
             library.store.clear_cursor(&place).await?;
         }
         Ok(page)
+    }
+}
+
+/// Where a walk is: at a page of the source, the first without a cursor, of which so many papers have been taken; after
+/// one that took so many papers and declined the rest. Kept as `most=1000;skip=100;since=2024-02-10`, without the parts
+/// that say nothing.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Place {
+    skip: usize,
+    cursor: Option<Cursor>,
+    declined: Option<usize>,
+}
+
+impl Place {
+    fn read(text: &str) -> Option<Self> {
+        let (declined, text) = number_before(text, "most=");
+        let (skip, text) = number_before(text, "skip=");
+        let cursor = Some(text).filter(|text| !text.is_empty()).map(str::parse).transpose().ok()?;
+        Some(Self { skip: skip.unwrap_or(0), cursor, declined })
+    }
+}
+
+/// The number that a text begins with, behind a name, and the rest after it.
+fn number_before<'t>(text: &'t str, name: &str) -> (Option<usize>, &'t str) {
+    let named = text.strip_prefix(name).and_then(|rest| rest.split_once(';'));
+    match named.and_then(|(number, rest)| Some((number.parse().ok()?, rest))) {
+        Some((number, rest)) => (Some(number), rest),
+        None => (None, text),
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.declined.map_or(Ok(()), |declined| write!(f, "most={declined};"))?;
+        if self.skip > 0 {
+            write!(f, "skip={};", self.skip)?;
+        }
+        self.cursor.as_ref().map_or(Ok(()), |cursor| write!(f, "{cursor}"))
     }
 }
 

@@ -21,6 +21,8 @@ struct Scripted {
     library: Library,
     /// Where pages are waited for, when it is set.
     gate: Option<tokio::sync::Semaphore>,
+    newest_first: bool,
+    repeats: bool,
     /// The page at a place comes when the index has all that was stored before.
     after_the_index: bool,
 }
@@ -28,7 +30,16 @@ struct Scripted {
 impl Scripted {
     fn new(library: &Library, answer: impl Fn(&str) -> Result<Page, IngestError> + Send + Sync + 'static) -> Self {
         let (asked, kept) = (Mutex::default(), Mutex::default());
-        Self { answer: Box::new(answer), asked, kept, library: library.clone(), gate: None, after_the_index: false }
+        Self {
+            answer: Box::new(answer),
+            asked,
+            kept,
+            library: library.clone(),
+            gate: None,
+            newest_first: true,
+            repeats: true,
+            after_the_index: false,
+        }
     }
 
     fn asked(&self) -> Vec<String> {
@@ -44,6 +55,14 @@ impl Source for Scripted {
 
     fn key(&self) -> String {
         "arxiv: all".to_owned()
+    }
+
+    fn newest_first(&self) -> bool {
+        self.newest_first
+    }
+
+    fn repeats(&self) -> bool {
+        self.repeats
     }
 
     async fn page(&self, cursor: Option<&Cursor>, _seen: jiff::Timestamp) -> Result<Page, IngestError> {
@@ -119,6 +138,79 @@ async fn a_page_is_asked_for_when_the_one_before_and_its_place_are_kept() {
     assert_eq!((report.counts.added, report.stopped), (4, false));
     let kept = source.kept.lock().unwrap().clone();
     assert_eq!(kept, [(None, 0), (Some("b".to_owned()), 2), (Some("c".to_owned()), 3)]);
+}
+
+/// Two pages of three papers each.
+fn two_pages(place: &str) -> Result<Page, IngestError> {
+    Ok(match place {
+        "" => page(&["1", "2", "3"], Some("b")),
+        "b" => page(&["4", "5", "6"], None),
+        other => panic!("asked for `{other}`"),
+    })
+}
+
+/// How many papers each of the syncs added until one came to the end.
+async fn added_by(library: &Library, source: &Scripted, max: usize) -> Vec<u64> {
+    let mut added = Vec::new();
+    loop {
+        let report = library.sync(SyncRequest::new(source, max), &Course::new(&|_| {})).await.unwrap();
+        added.push(report.counts.added);
+        if !report.stopped_at_max || added.len() > 9 {
+            return added;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_gives_the_oldest_first_is_read_to_its_end_by_as_many_syncs_as_it_takes() {
+    for (max, repeats, expected) in
+        [(2, true, vec![2, 2, 2]), (1, true, vec![1; 6]), (4, true, vec![4, 2]), (2, false, vec![3, 3])]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let library = library(folder.path()).await;
+        let mut source = Scripted::new(&library, two_pages);
+        (source.newest_first, source.repeats) = (false, repeats);
+        assert_eq!(added_by(&library, &source, max).await, expected, "at most {max}");
+    }
+}
+
+#[tokio::test]
+async fn of_a_source_that_gives_the_newest_first_the_rest_is_declined_and_what_changes_is_read_to_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = library(folder.path()).await;
+    let source = Scripted::new(&library, |place| {
+        let owed = |titles: &[&str], next| Page { owed: true, ..page(titles, next) };
+        Ok(match place {
+            "" => Page { later: Some("since=1".parse().unwrap()), ..page(&["1", "2", "3"], Some("b")) },
+            "since=1" => owed(&["11", "12", "13"], Some("since=1;2")),
+            "since=1;2" => Page { later: Some("since=2".parse().unwrap()), ..owed(&["14"], None) },
+            "since=2" => Page { later: Some("since=2".parse().unwrap()), ..owed(&[], None) },
+            other => panic!("asked for `{other}`"),
+        })
+    });
+    assert_eq!(run_at_most(&library, &source, 2).await, (2, true));
+    assert_eq!(run_at_most(&library, &source, 2).await, (2, true));
+    assert_eq!(run_at_most(&library, &source, 2).await, (2, false));
+    assert_eq!(run_at_most(&library, &source, 2).await, (0, false));
+    assert_eq!(source.asked(), ["", "since=1", "since=1", "since=1;2", "since=2"]);
+    assert_eq!(run_at_most(&library, &source, 3).await, (1, true), "more are wanted than before");
+    assert_eq!(run_at_most(&library, &source, 3).await, (0, true));
+    assert_eq!(source.asked(), ["", "since=1"]);
+}
+
+async fn run_at_most(library: &Library, source: &Scripted, max: usize) -> (u64, bool) {
+    let report = library.sync(SyncRequest::new(source, max), &Course::new(&|_| {})).await.unwrap();
+    (report.counts.added, report.stopped_at_max)
+}
+
+proptest! {
+    #[test]
+    fn a_place_comes_back_from_its_text(skip in 0_usize..9999, declined in prop::option::of(0_usize..9999), cursor in prop::option::of("[a-z]{1,9}=[a-z0-9;=|-]{0,20}")) {
+        prop_assume!(!cursor.iter().any(|cursor| cursor.starts_with("skip=") || cursor.starts_with("most=")));
+        let place = Place { skip, declined, cursor: cursor.map(|cursor| cursor.parse().unwrap()) };
+        prop_assume!(place != Place::default());
+        prop_assert_eq!(Place::read(&place.to_string()), Some(place));
+    }
 }
 
 #[tokio::test]

@@ -112,24 +112,34 @@ fn a_source_that_cannot_be_reached_is_named() {
 }
 
 #[test]
-fn a_sync_that_reached_its_most_begins_anew_with_the_newest() {
+fn after_a_sync_that_reached_its_most_what_changed_since_is_read_and_a_larger_one_reads_further() {
     let newest = feed(10, 0, &["2104.00003v1", "2104.00002v1", "2104.00001v1"]);
-    let later = feed(11, 0, &["2104.00004v1", "2104.00003v1", "2104.00002v1"]);
-    let (address, asked, _runtime) = serve(vec![(200, newest), (200, later)]);
+    let changed = feed(11, 0, &["2104.00004v1", "2104.00001v2", "2104.00003v1"]);
+    let (address, asked, _runtime) =
+        serve(vec![(200, newest), (200, changed.clone()), (200, changed.clone()), (200, changed)]);
     let home = Home::new()
         .set("LECTERN__SOURCES__ARXIV__BASE_URL", address)
         .set("LECTERN__EMBEDDING__DIR", "/nonexistent/models");
-    let sync = || home.run(&["--json", "sync", "arxiv", "--category", "cs.CL", "--max", "2"]).exited(0);
-    let (first, second) = (sync(), sync());
+    let sync = |max: &str| home.run(&["--json", "sync", "arxiv", "--category", "cs.CL", "--max", max]).exited(0);
+    let first = sync("2");
     assert_eq!((&first.json()["added"], &first.json()["unchanged"]), (&2.into(), &0.into()));
-    assert_eq!((&second.json()["added"], &second.json()["unchanged"]), (&1.into(), &1.into()));
     let told = "stopped at 2 papers; the source has more: to read further, give a larger --max\n";
-    assert!(first.stderr.contains(told) && second.stderr.contains(told), "{}", second.stderr);
-    assert!(!second.stderr.contains("went on from where"), "{}", second.stderr);
-    for query in asked.lock().unwrap().iter() {
-        let order = (query["start"].as_str(), query["sortBy"].as_str(), query["sortOrder"].as_str());
-        assert_eq!(order, ("0", "submittedDate", "descending"));
-    }
+    assert!(first.stderr.contains(told), "{}", first.stderr);
+    let second = sync("2");
+    assert_eq!(
+        (&second.json()["added"], &second.json()["updated"]),
+        (&2.into(), &0.into()),
+        "a new one, and an old one"
+    );
+    let third = sync("2");
+    assert!(third.stderr.contains("went on from where"), "{}", third.stderr);
+    assert_eq!((&third.json()["added"], &third.json()["unchanged"]), (&0.into(), &1.into()));
+    assert_eq!(sync("3").json()["unchanged"], 3);
+    let orders: Vec<_> =
+        asked.lock().unwrap().iter().map(|query| (query["start"].clone(), query["sortBy"].clone())).collect();
+    let orders: Vec<_> = orders.iter().map(|(start, order)| (start.as_str(), order.as_str())).collect();
+    let changes = ("0", "lastUpdatedDate");
+    assert_eq!(orders, [("0", "submittedDate"), changes, changes, ("0", "submittedDate")]);
 }
 
 fn bulk(title: &str, corpus: u32, token: &str) -> (u16, String) {

@@ -139,6 +139,11 @@ impl Source for HarvestSource {
         false
     }
 
+    /// A token that has expired leads to another page.
+    fn repeats(&self) -> bool {
+        false
+    }
+
     async fn page(&self, cursor: Option<&Cursor>, seen: Timestamp) -> Result<Page, IngestError> {
         let mut place = self.place(cursor, seen)?;
         // Nothing has been modified in the days to come.

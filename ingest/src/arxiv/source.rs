@@ -63,7 +63,8 @@ impl ArxivSource {
         // A server may have smaller pages than were asked for, and says so.
         let announced = left.min(per_page.filter(|per_page| *per_page > 0).map_or(size, |per_page| per_page.min(size)));
         let next = (came < left).then(|| self.after(&page, place, came)).flatten();
-        page.later = if next.is_none() { place.later() } else { None };
+        page.owed = place.since.is_some();
+        page.later = if next.is_none() || !page.owed { place.later() } else { None };
         page.next = next.and_then(|place| place.cursor());
         // Of what changed, and of a window, the source tells only how many there are with all that was read before.
         page.total = page.total.filter(|_| place.since.is_none() && place.until.is_none());

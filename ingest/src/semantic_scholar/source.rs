@@ -99,7 +99,8 @@ impl S2Source {
                 let place = BulkPlace::of(cursor)?;
                 let token = page.next.as_ref().and_then(|next| next.value("token"));
                 let next = token.filter(|token| Some(*token) != place.token).map(|token| place.next(token));
-                page.later = if next.is_none() { what_is_new(seen) } else { None };
+                page.owed = place.since.is_some();
+                page.later = if next.is_none() || !page.owed { what_is_new(seen) } else { None };
                 next
             }
             S2Request::Batch { ids } => {

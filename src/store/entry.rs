@@ -160,8 +160,8 @@ impl Entry {
     }
 }
 
-/// A key as it is stored: the first 64 bits of its digest, at which two of a hundred million keys meet once in a
-/// thousand libraries; that two papers are found where one was asked for is all that follows.
+/// A key as it is stored: the first 64 bits of its digest. Of a hundred million keys, n²/2⁶⁵ tells, some two meet in one of
+/// 3,700 libraries; records are joined by the keys themselves, so a needless look is all that follows.
 pub(super) fn link(key: &str) -> i64 {
     let digest = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, key.as_bytes());
     i64::from_be_bytes(digest.as_u64_pair().0.to_be_bytes())

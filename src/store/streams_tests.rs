@@ -45,6 +45,12 @@ fn sent(record: &Paper, number: usize) -> Vec<Paper> {
             state.title = if version == 1 { format!("Draft: {}", record.title) } else { record.title.clone() };
             all.push(state);
         }
+        let mut harvested = record.clone();
+        harvested.sources = Paper::new("", SourceName::Arxiv, at(40)).sources;
+        harvested.ids.local = None;
+        harvested.journal_ref = Some("J. Test 1".to_owned());
+        harvested.withdrawn = number.is_multiple_of(4);
+        all.push(harvested);
     }
     all
 }
@@ -110,11 +116,15 @@ fn gives_one_library(stream: &[Paper], seeds: impl Iterator<Item = u64>) {
     });
 }
 
-/// Real records of the shared corpus, with those of one title beside each other; none, saying so, where it is missing.
 #[allow(clippy::disallowed_methods)]
-fn real_records() -> Vec<Paper> {
+fn shared() -> PathBuf {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let corpus = std::env::var_os("LECTERN_SHARED").map_or(beside, PathBuf::from).join("corpus");
+    std::env::var_os("LECTERN_SHARED").map_or(beside, PathBuf::from)
+}
+
+/// Real records of the shared corpus, with those of one title beside each other; none, saying so, where it is missing.
+fn real_records() -> Vec<Paper> {
+    let corpus = shared().join("corpus");
     let (Ok(odd), Ok(packed)) = (
         std::fs::File::open(corpus.join("odd_records.jsonl")),
         std::fs::File::open(corpus.join("papers-100k.jsonl.gz")),
@@ -142,6 +152,42 @@ fn real_records_give_one_library_in_whatever_order_and_batches() {
     if !stream.is_empty() {
         gives_one_library(&stream, 1..5);
     }
+}
+
+/// The papers of every recorded answer of a provider, in the order of the files.
+fn recorded(folder: &std::path::Path, seen: i64) -> Vec<Paper> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        eprintln!("skipped: {} is not there", folder.display());
+        return Vec::new();
+    };
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let of = |path: &PathBuf| {
+        if path.is_dir() {
+            return recorded(path, seen);
+        }
+        let body = std::fs::read(path).unwrap();
+        let page = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("xml") => ingest::arxiv::parse(&body, at(seen)),
+            Some("json") => ingest::semantic_scholar::parse_body(&body, at(seen)),
+            _ => return Vec::new(),
+        };
+        // Some of them are refusals.
+        page.map(|page| page.papers).unwrap_or_default()
+    };
+    paths.iter().flat_map(of).collect()
+}
+
+#[test]
+fn recorded_answers_of_all_providers_give_one_library_in_whatever_order_and_batches() {
+    let api = shared().join("api");
+    let folders = [("arxiv", 10), ("arxiv_oai", 30), ("semantic_scholar", 20)];
+    let stream: Vec<Paper> = folders.iter().flat_map(|(folder, seen)| recorded(&api.join(folder), *seen)).collect();
+    if !api.exists() {
+        return;
+    }
+    assert!(stream.len() > 500, "{} records", stream.len());
+    gives_one_library(&stream, 1..5);
 }
 
 fn by_hand() -> Vec<Paper> {

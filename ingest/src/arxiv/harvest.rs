@@ -183,10 +183,13 @@ fn read_answer(answer: &Answer, seen: Timestamp) -> Result<Option<Page>, IngestE
     }
 }
 
-/// The protocol knows no empty list: there is a code for it, so a list without a record is a hiccup.
+/// The protocol knows no empty list: there is a code for it, so a list without a record is a hiccup, and not the fault of
+/// the place that was asked for.
 fn list(page: Page) -> Result<Page, IngestError> {
-    let announced = page.total.unwrap_or(1).max(1);
-    if page.len() == 0 { Err(IngestError::Short { came: 0, announced }) } else { Ok(page) }
+    if page.len() == 0 {
+        return Err(IngestError::Transient { what: "arXiv sent a list without a record; sync again later".to_owned() });
+    }
+    Ok(page)
 }
 
 /// A window, and how far it is read. As a cursor it is `from=2024-01-01`, or with the last day of the window and the

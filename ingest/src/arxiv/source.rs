@@ -20,8 +20,8 @@ const SETTING: &str = "sources.arxiv.base_url";
 ///
 /// arXiv at times sends a page that is empty or short although it announces more; such a page is asked for
 /// again, as often as the client retries. After that a short one is taken, and the next begins where it ended;
-/// an empty one is an error, never the end of the results. Ids that arXiv leaves out of its answer are rejected
-/// as not found.
+/// an empty one is an error, never the end of the results. Ids that arXiv leaves out of its answer are rejected, as
+/// not found, or as not sent by a page that stays short.
 ///
 /// arXiv gives 30,000 results of a query and no more. A query sorted by submission, the newest first, goes on from
 /// there in a window that ends with the day of the last entry; the papers of that day come twice. A query that was
@@ -47,7 +47,7 @@ impl ArxivSource {
         answer::check(answer, seen, SETTING)?;
         match self.request.ids.is_empty() {
             true => self.of_query(feed::sized(&answer.body, seen)?, place, short),
-            false => self.of_ids(parse_feed(&answer.body, seen)?, place.start),
+            false => self.of_ids(parse_feed(&answer.body, seen)?, place.start, short),
         }
     }
 
@@ -58,13 +58,17 @@ impl ArxivSource {
         short: &ShortPage,
     ) -> Result<Page, IngestError> {
         let came = page.len() as u64;
+        // What led here had entries, so this is no end, whatever total it tells.
+        if came == 0 && page.total.unwrap_or(0) == 0 && (place.start > 0 || place.since.is_some()) {
+            return Err(IngestError::Short { came, announced: 1 });
+        }
         let left = page.total.unwrap_or(0).saturating_sub(place.start);
         let size = self.request.page_size(place.start);
         // A server may have smaller pages than were asked for, and says so.
         let announced = left.min(per_page.filter(|per_page| *per_page > 0).map_or(size, |per_page| per_page.min(size)));
         let next = (came < left).then(|| self.after(&page, place, came)).flatten();
         page.owed = place.since.is_some();
-        page.later = if next.is_none() || !page.owed { place.later() } else { None };
+        page.later = place.later().filter(|_| came > 0 && (next.is_none() || !page.owed));
         page.next = next.and_then(|place| place.cursor());
         // Of what changed, and of a window, the source tells only how many there are with all that was read before.
         page.total = page.total.filter(|_| place.since.is_none() && place.until.is_none());
@@ -100,21 +104,28 @@ impl ArxivSource {
         }
     }
 
-    fn of_ids(&self, mut page: Page, start: u64) -> Result<Page, IngestError> {
+    fn of_ids(&self, mut page: Page, start: u64, short: &ShortPage) -> Result<Page, IngestError> {
         let asked = self.request.ids_at(start);
-        let announced = page.total.unwrap_or(0).min(asked.len() as u64);
-        if page.len() == 0 && announced > 0 {
-            return Err(IngestError::Short { came: 0, announced });
+        let (came, announced) = (page.len() as u64, page.total.unwrap_or(0).min(asked.len() as u64));
+        if came == 0 && announced > 0 {
+            return Err(IngestError::Short { came, announced });
         }
+        let is_short = came < announced;
         // With a query beside the ids, one that is missing may exist and not fit.
         if self.request.asks_for_ids_alone() {
-            let missing: Vec<Rejected> = asked.iter().filter(|id| !mentions(&page, id)).map(not_found).collect();
+            let reason = if is_short { NOT_SENT } else { NOT_FOUND };
+            let reject = |id: &ArxivId| Rejected { record: format!("arXiv:{id}"), reason: reason.to_owned() };
+            let missing: Vec<Rejected> = asked.iter().filter(|id| !mentions(&page, id)).map(reject).collect();
             page.rejected.extend(missing);
         }
         let reached = start.saturating_add(asked.len() as u64);
         let total = self.request.ids.len() as u64;
         page.total = Some(total);
         page.next = (reached < total).then(|| Cursor::at("start", reached));
+        if is_short {
+            *short.lock().unwrap_or_else(PoisonError::into_inner) = Some(page);
+            return Err(IngestError::Short { came, announced });
+        }
         Ok(page)
     }
 
@@ -166,6 +177,5 @@ fn mentions(page: &Page, id: &ArxivId) -> bool {
     came || page.rejected.iter().any(|rejected| rejected.record.contains(id.base()))
 }
 
-fn not_found(id: &ArxivId) -> Rejected {
-    Rejected { record: format!("arXiv:{id}"), reason: "not found: arXiv has no such paper".to_owned() }
-}
+const NOT_FOUND: &str = "not found: arXiv has no such paper";
+const NOT_SENT: &str = "not sent: arXiv announced more papers than it sent, though asked several times; sync it again";

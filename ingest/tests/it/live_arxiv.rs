@@ -241,6 +241,20 @@ async fn ids_that_arxiv_leaves_out_are_rejected_as_not_found() {
 }
 
 #[tokio::test]
+async fn a_list_of_ids_that_comes_short_is_asked_for_again_and_what_is_never_sent_is_not_called_unknown() {
+    let ids: Vec<_> = ["2101.00001", "2101.00002"].map(|id| id.parse().unwrap()).into();
+    let request = || ArxivRequest { category: None, ids: ids.clone(), ..request() };
+    let server = Server::with([feed(1..2, 2), feed(1..3, 2)]).await;
+    let page = source_with(&server, quick(), request()).page(None, seen()).await.unwrap();
+    assert_eq!((page.papers.len(), page.rejected.len(), server.asked().len()), (2, 0, 2));
+    let server = Server::with([feed(1..2, 2)]).await;
+    let page = source_with(&server, quick(), request()).page(None, seen()).await.unwrap();
+    let reasons: Vec<_> =
+        page.rejected.iter().map(|r| (r.record.as_str(), r.reason.split(':').next().unwrap())).collect();
+    assert_eq!((page.papers.len(), reasons, server.asked().len()), (1, vec![("arXiv:2101.00002", "not sent")], 4));
+}
+
+#[tokio::test]
 async fn a_cursor_of_another_source_is_refused_without_asking() {
     let server = Server::with([feed(0..1, 1)]).await;
     for cursor in ["offset=100", "start=30000"] {

@@ -43,11 +43,11 @@ async fn a_query_that_passes_what_arxiv_gives_goes_on_in_windows_to_the_end() {
     .await;
     let first = page_at(&server, "start=29998;began=2023-11-14").await.unwrap();
     assert_eq!(place(first.next.as_ref()).unwrap(), "until=2021-01-09;start=0;began=2023-11-14");
-    assert_eq!((place(first.later.as_ref()), first.total), (Some("since=2023-11-12".to_owned()), Some(30_003)));
+    assert_eq!((place(first.later.as_ref()), first.total), (Some("since=2023-10-31".to_owned()), Some(30_003)));
     let second = source(&server).page(first.next.as_ref(), seen()).await.unwrap();
     assert_eq!(place(second.next.as_ref()).unwrap(), "until=2021-01-09;start=2;began=2023-11-14");
     let third = source(&server).page(second.next.as_ref(), seen()).await.unwrap();
-    assert_eq!((place(third.next.as_ref()), place(third.later.as_ref())), (None, Some("since=2023-11-12".to_owned())));
+    assert_eq!((place(third.next.as_ref()), place(third.later.as_ref())), (None, Some("since=2023-10-31".to_owned())));
     assert_eq!(titles(&[first, second, third]), ["Paper 0", "Paper 1", "Paper 1", "Paper 2", "Paper 3"]);
     let asked: Vec<_> = server
         .asked()
@@ -93,12 +93,27 @@ async fn what_changed_since_the_last_sync_is_read_and_nothing_else() {
         cursor = page.next;
     }
     let walked =
-        ["since=2023-11-10;start=2;began=2023-11-14", "since=2023-11-10;start=4;began=2023-11-14", "since=2023-11-12"];
+        ["since=2023-11-10;start=2;began=2023-11-14", "since=2023-11-10;start=4;began=2023-11-14", "since=2023-10-31"];
     assert_eq!(places, walked);
     for asked in server.asked() {
         assert_eq!(asked.parameter("sortBy").unwrap(), "lastUpdatedDate");
         assert_eq!(asked.parameter("search_query").unwrap(), "cat:cs.CL");
     }
+}
+
+#[tokio::test]
+async fn an_empty_page_of_what_changed_is_asked_for_again_and_moves_no_mark() {
+    let server = Server::with([feed(0..0, 0), page_of(0..1, 1, "2020-01-01", "2023-11-13")]).await;
+    let page = page_at(&server, "since=2023-11-10").await.unwrap();
+    assert_eq!(
+        (page.papers.len(), place(page.later.as_ref()), server.asked().len()),
+        (1, Some("since=2023-10-31".to_owned()), 2)
+    );
+    let server = Server::with([feed(0..0, 0)]).await;
+    let error = page_at(&server, "since=2023-11-10").await.unwrap_err();
+    assert!(matches!(error, IngestError::Short { came: 0, announced: 1 }), "{error}");
+    let nothing = source(&server).page(None, seen()).await.unwrap();
+    assert_eq!((nothing.papers.len(), nothing.later), (0, None), "a query that finds nothing has no mark");
 }
 
 #[tokio::test]

@@ -49,6 +49,12 @@ pub enum IngestError {
         /// What the source said, and what to do.
         message: String,
     },
+    /// The stored place is none in this request, or none any more: begin again without it.
+    #[error("the cursor `{cursor}` belongs to another request; begin again without it")]
+    NoPlace {
+        /// The cursor.
+        cursor: String,
+    },
     /// Not in the format it should be in.
     #[error("not readable as an answer of {origin}: {what}{}", at(.position.as_ref()))]
     Malformed {
@@ -95,7 +101,9 @@ impl IngestError {
     #[must_use]
     pub fn may_be_of_the_cursor(&self) -> bool {
         match self {
-            Self::Refused { status, .. } => !matches!(status, Some(300..=399 | 401 | 403)),
+            // Without a status nobody was asked: a disk is full, a folder cannot be read.
+            Self::Refused { status, .. } => matches!(status, Some(400 | 404..=499)),
+            Self::NoPlace { .. } => true,
             Self::Short { came, .. } => *came == 0,
             _ => false,
         }
@@ -155,7 +163,8 @@ mod tests {
             let refused = IngestError::refused("no").with_status(status);
             assert_eq!(refused.may_be_of_the_cursor(), of_the_cursor, "{status}");
         }
-        assert!(IngestError::refused("another request's cursor").may_be_of_the_cursor());
+        assert!(IngestError::NoPlace { cursor: "offset=5".into() }.may_be_of_the_cursor());
+        assert!(!IngestError::refused("cannot write the file: no space left").may_be_of_the_cursor());
         assert!(!IngestError::Transient { what: "HTTP 500".into() }.may_be_of_the_cursor());
         assert!(IngestError::Short { came: 0, announced: 2 }.may_be_of_the_cursor());
     }

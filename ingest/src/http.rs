@@ -2,6 +2,7 @@
 
 mod download;
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -11,7 +12,7 @@ use backon::{ExponentialBuilder, Retryable};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
-use reqwest::redirect::{Attempt, Policy};
+use reqwest::redirect::Policy;
 use reqwest::{RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -23,6 +24,7 @@ use crate::{IngestError, Resting};
 /// The shortest first pause before a request is repeated.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
+/// How often a request is sent on to another address before it is taken for a ring.
 const MAX_REDIRECTS: usize = 5;
 
 /// How a [`PoliteClient`] behaves towards one source.
@@ -98,6 +100,18 @@ impl Outgoing {
         url.set_query(None);
         url.to_string()
     }
+
+    /// The request to the address that the other side sends it on to: on the same host, and never from https back to
+    /// http, for a key must not travel further than it was meant to. A document goes along only where the status says
+    /// so (RFC 9110, section 15.4).
+    fn sent_on(&self, status: u16, location: Option<&str>) -> Option<Self> {
+        let follows = matches!(status, 307 | 308) || (matches!(status, 301..=303) && self.json.is_none());
+        let (from, to) = (&self.url, self.url.join(location.filter(|_| follows)?).ok()?);
+        let upgrade = from.scheme() == "http" && to.scheme() == "https";
+        let same_place = from.scheme() == to.scheme() && from.port_or_known_default() == to.port_or_known_default();
+        let allowed = from.host_str() == to.host_str() && (upgrade || same_place);
+        allowed.then(|| Self { url: to, ..self.clone() })
+    }
 }
 
 /// What came back.
@@ -145,10 +159,8 @@ impl PoliteClient {
             .user_agent(&settings.user_agent)
             .connect_timeout(settings.connect_timeout)
             .timeout(settings.timeout)
-            .redirect(Policy::custom(|attempt| match may_follow(&attempt) {
-                true => attempt.follow(),
-                false => attempt.stop(),
-            }));
+            // What it followed by itself it would ask without a pause.
+            .redirect(Policy::none());
         let client =
             builder.build().map_err(|error| IngestError::refused(format!("no HTTP client: {}", causes(&error))))?;
         let state_file = settings.state_file.clone();
@@ -238,13 +250,31 @@ impl PoliteClient {
         (asked <= max_wait).then(|| pause.min(max_wait).max(asked))
     }
 
+    /// Asks, and asks where it is sent on to: each time at its turn.
     async fn send(&self, request: &Outgoing, admission: &mut Option<Admission>) -> Result<Answer, Failed> {
+        let mut request = Cow::Borrowed(request);
+        for _ in 0..MAX_REDIRECTS {
+            let answer = self.send_once(&request, admission).await?;
+            let Some(next) = request.sent_on(answer.status, answer.location.as_deref()) else { return Ok(answer) };
+            request = Cow::Owned(next);
+        }
+        self.send_once(&request, admission).await
+    }
+
+    async fn send_once(&self, request: &Outgoing, admission: &mut Option<Admission>) -> Result<Answer, Failed> {
         let mut turn = self.politeness.turn(admission).await?;
-        let response = self.build(request)?.send().await.map_err(|error| {
-            // Where nobody listens, a minute of asking again only hides a wrong address from the user.
-            let again = !error.is_connect();
-            Failed { error: failure(request, error), again }
-        })?;
+        let response = match self.build(request)?.send().await {
+            Ok(response) => response,
+            Err(error) => {
+                // Where nobody listens, a minute of asking again only hides a wrong address from the user.
+                let again = !error.is_connect();
+                if again {
+                    // It may have arrived just now, however long ago it was sent.
+                    turn.pause(None).await?;
+                }
+                return Err(Failed { error: failure(request, error), again });
+            }
+        };
         Ok(self.receive(request, response, &mut turn).await?)
     }
 
@@ -279,18 +309,13 @@ impl PoliteClient {
             }
             body.extend_from_slice(&chunk);
         }
-        let location = response.headers().get(LOCATION).and_then(|place| place.to_str().ok()).map(str::to_owned);
+        let location = location(&response).map(str::to_owned);
         Ok(Answer { status: response.status().as_u16(), retry_after, location, body })
     }
 }
 
-/// The same host, and never from https back to http: a key must not travel further than it was meant to.
-fn may_follow(attempt: &Attempt<'_>) -> bool {
-    let Some(from) = attempt.previous().last() else { return false };
-    let to = attempt.url();
-    let upgrade = from.scheme() == "http" && to.scheme() == "https";
-    let same_place = from.scheme() == to.scheme() && from.port_or_known_default() == to.port_or_known_default();
-    from.host_str() == to.host_str() && (upgrade || same_place) && attempt.previous().len() <= MAX_REDIRECTS
+fn location(response: &Response) -> Option<&str> {
+    response.headers().get(LOCATION)?.to_str().ok()
 }
 
 /// Seconds, or a date (RFC 9110, section 10.2.3).

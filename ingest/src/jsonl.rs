@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use paper::{ArxivId, Author, Paper, PaperIds, PublicationDate, SourceName};
 use serde_json::{Map, Value};
 
+use crate::retracted::without_mark;
 use crate::text::{first_doi, present, push_new};
 use crate::{Rejected, withdrawn};
 
@@ -120,6 +121,7 @@ fn record(line: &str, seen: Timestamp) -> Result<Told, String> {
     if object.get("ids").is_some_and(Value::is_object) {
         return Ok(exported(object, title, seen));
     }
+    let (marked, title) = without_mark(&title);
     let mut paper = Paper::new(title, SourceName::Import, seen);
     paper.abstract_text = text(&object, &["abstract", "text"]);
     paper.authors = authors(object.get("authors"));
@@ -138,7 +140,7 @@ fn record(line: &str, seen: Timestamp) -> Result<Told, String> {
     let arxiv_says =
         paper.ids.arxiv.is_some() && withdrawn::says_so(paper.comment.as_deref(), paper.abstract_text.as_deref());
     paper.withdrawn = object.get("withdrawn").and_then(Value::as_bool).unwrap_or(arxiv_says);
-    paper.retracted = object.get("retracted").and_then(Value::as_bool).unwrap_or(false);
+    paper.retracted = object.get("retracted").and_then(Value::as_bool).unwrap_or(marked);
     let left_out = left_out::fields(&object, &paper);
     Ok((paper, left_out))
 }

@@ -113,6 +113,14 @@ fn a_withdrawn_paper_of_arxiv_is_marked() {
     assert!(read(line(Some("1109.5260"))).withdrawn);
     assert!(!read(line(None)).withdrawn);
     assert!(read(json!({"title": "T", "withdrawn": true, "retracted": true})).retracted);
+    for (line, title, retracted) in [
+        (json!({"title": "RETRACTED: T"}), "T", true),
+        (json!({"title": "RETRACTED: T", "retracted": false}), "T", false),
+        (json!({"title": "T"}), "T", false),
+    ] {
+        let paper = read(line);
+        assert_eq!((paper.title.as_str(), paper.retracted), (title, retracted));
+    }
 }
 
 #[test]

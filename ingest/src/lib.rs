@@ -18,6 +18,7 @@ pub mod http;
 pub mod jsonl;
 mod lookup;
 mod politeness;
+mod retracted;
 pub mod semantic_scholar;
 mod source;
 mod text;

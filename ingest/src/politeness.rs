@@ -39,6 +39,9 @@ pub(crate) struct Turn<'a> {
     file: Option<StateFile>,
 }
 
+/// The longest pause that a source can ask for; a longer one is taken for a clock that was set back.
+const LONGEST: Duration = Duration::from_secs(6 * 3_600);
+
 impl Politeness {
     pub(crate) fn new(
         min_interval: Duration,
@@ -53,13 +56,18 @@ impl Politeness {
     /// request got, and what this one gets.
     ///
     /// # Errors
-    /// [`IngestError::Resting`] at once while the breaker is open, [`IngestError::Io`] when the file cannot be used.
+    /// [`IngestError::RateLimited`] at once when the source has asked for a longer pause than is waited for,
+    /// [`IngestError::Resting`] while the breaker is open, [`IngestError::Io`] when the file cannot be used.
     pub(crate) async fn turn(&self, admission: &mut Option<Admission>) -> Result<Turn<'_>, IngestError> {
         let mut turn = self.locked().await?;
         if *admission != Some(Admission::Probe) {
             *admission = Some(turn.noted.breaker.admit((self.clock)())?);
         }
-        tokio::time::sleep(self.until(turn.noted.not_before)).await;
+        let wait = self.until(turn.noted.not_before);
+        if wait > self.patience() {
+            return Err(IngestError::RateLimited { retry_after: Some(wait) });
+        }
+        tokio::time::sleep(wait).await;
         // Noted before the request as well, so that one which is broken off counts.
         turn.pause(None).await?;
         Ok(turn)
@@ -112,7 +120,12 @@ impl Politeness {
     fn until(&self, until: Option<Timestamp>) -> Duration {
         let wait = until.map(|until| until.duration_since((self.clock)()));
         let wait = wait.and_then(|wait| Duration::try_from(wait).ok()).unwrap_or_default();
-        wait.min(self.max_wait.max(self.min_interval))
+        if wait > LONGEST { self.patience() } else { wait }
+    }
+
+    /// The longest that a request waits for its turn.
+    fn patience(&self) -> Duration {
+        self.max_wait.max(self.min_interval)
     }
 }
 
@@ -123,7 +136,7 @@ impl Turn<'_> {
     /// however long each was on its way.
     pub(crate) async fn pause(&mut self, retry_after: Option<Duration>) -> Result<(), IngestError> {
         let politeness = self.politeness;
-        let pause = retry_after.unwrap_or_default().min(politeness.max_wait).max(politeness.min_interval);
+        let pause = retry_after.unwrap_or_default().min(LONGEST).max(politeness.min_interval);
         let now = (politeness.clock)();
         self.noted.not_before = Some(now.checked_add(pause).unwrap_or(now));
         self.note().await
@@ -188,10 +201,13 @@ fn open_locked(path: &Path) -> std::io::Result<(File, Option<Noted>)> {
     Ok((file, Noted::read(&bytes)))
 }
 
+/// The first line is whole whenever the process is killed: the pause must not be forgotten. What is left of a longer text
+/// is behind it.
 fn overwrite(mut file: &File, text: &str) -> std::io::Result<()> {
-    file.set_len(0)?;
     file.rewind()?;
-    file.write_all(text.as_bytes())
+    let line = format!("{text}\n");
+    file.write_all(line.as_bytes())?;
+    file.set_len(line.len() as u64)
 }
 
 async fn blocking<T: Send + 'static>(
@@ -225,6 +241,7 @@ mod tests {
             (None, 0),
             (Some("2026-11-22T11:59:59Z"), 0),
             (Some("2026-11-22T12:00:02Z"), 2),
+            (Some("2026-11-22T18:00:00Z"), 6 * 3_600),
             (Some("2027-11-22T12:00:00Z"), 60),
         ] {
             assert_eq!(polite.until(until.map(|t| t.parse().unwrap())), Duration::from_secs(wait), "{until:?}");
@@ -237,15 +254,34 @@ mod tests {
         let path = folder.path().join("new/state");
         let polite = with(Some(path.clone()));
         let mut turn = polite.turn(&mut None).await.unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "2026-11-22T12:00:03Z");
-        for (asked, noted) in [(20, "2026-11-22T12:00:20Z"), (1, "2026-11-22T12:00:03Z"), (900, "2026-11-22T12:01:00Z")]
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "2026-11-22T12:00:03Z\n");
+        for (asked, noted) in
+            [(20, "2026-11-22T12:00:20Z\n"), (1, "2026-11-22T12:00:03Z\n"), (900, "2026-11-22T12:15:00Z\n")]
         {
             turn.pause(Some(Duration::from_secs(asked))).await.unwrap();
             assert_eq!(std::fs::read_to_string(&path).unwrap(), noted, "{asked}");
         }
         drop(turn);
         let noted = open_locked(&path).unwrap().1.unwrap();
-        assert_eq!(noted, Noted { not_before: "2026-11-22T12:01:00Z".parse().ok(), breaker: Breaker::default() });
+        assert_eq!(noted, Noted { not_before: "2026-11-22T12:15:00Z".parse().ok(), breaker: Breaker::default() });
+    }
+
+    #[tokio::test]
+    async fn a_pause_that_is_too_long_to_wait_for_is_told_to_whoever_asks_before_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        with(Some(path.clone())).turn(&mut None).await.unwrap().pause(Some(Duration::from_secs(900))).await.unwrap();
+        let early = with(Some(path)).turn(&mut None).await.err();
+        assert!(matches!(early, Some(IngestError::RateLimited { retry_after: Some(wait) }) if wait.as_secs() == 900));
+    }
+
+    #[test]
+    fn of_a_pace_file_that_is_written_halfway_the_pause_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        std::fs::write(&path, "2026-11-22T12:15:00Z\n00.123Z\n{\"half").unwrap();
+        let noted = open_locked(&path).unwrap().1.unwrap();
+        assert_eq!(noted, Noted { not_before: "2026-11-22T12:15:00Z".parse().ok(), breaker: Breaker::default() });
     }
 
     #[tokio::test]
@@ -289,6 +325,6 @@ mod tests {
         drop(other.turn(&mut admission).await.unwrap());
         other.answered().await.unwrap();
         assert_eq!(one.breaker().await.unwrap(), Breaker::default());
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "2026-11-22T12:00:03Z");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "2026-11-22T12:00:03Z\n");
     }
 }

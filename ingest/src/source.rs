@@ -115,7 +115,7 @@ impl Cursor {
     /// The number it says, 0 when there is no cursor yet.
     ///
     /// # Errors
-    /// [`IngestError::Refused`] when the cursor is another request's.
+    /// [`IngestError::NoPlace`] when the cursor is another request's.
     pub(crate) fn number(cursor: Option<&Self>, name: &str) -> Result<u64, IngestError> {
         let Some(cursor) = cursor else { return Ok(0) };
         cursor.value(name).and_then(|value| value.parse().ok()).ok_or_else(|| cursor.foreign())
@@ -123,7 +123,7 @@ impl Cursor {
 
     /// The error for a cursor that this request did not give.
     pub(crate) fn foreign(&self) -> IngestError {
-        IngestError::refused(format!("the cursor `{self}` belongs to another request; begin again without it"))
+        IngestError::NoPlace { cursor: self.to_string() }
     }
 }
 
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(Cursor::number(Some(&cursor), "offset").unwrap(), 100);
         assert_eq!(Cursor::number(None, "offset").unwrap(), 0);
         let error = Cursor::number(Some(&cursor), "start").unwrap_err().to_string();
-        assert_eq!(error, "refused: the cursor `offset=100` belongs to another request; begin again without it");
+        assert_eq!(error, "the cursor `offset=100` belongs to another request; begin again without it");
         assert!(Cursor::number(Some(&"offset=x".parse().unwrap()), "offset").is_err());
     }
 

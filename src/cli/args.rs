@@ -133,6 +133,9 @@ pub enum SyncSource {
         /// A category, such as cs.CL; together with --query both hold
         #[arg(long)]
         category: Option<String>,
+        /// What comes first of a query or a category: submitted (the newest), updated or relevance
+        #[arg(long)]
+        sort: Option<crate::config::Sort>,
         /// Ids, separated by commas, with or without versions; together with --query or --category, those of them
         /// that fit
         #[arg(long, value_delimiter = ',')]
@@ -161,6 +164,9 @@ pub enum SyncSource {
         /// Read everything that matches, the newest first, by the bulk search, whose query is boolean
         #[arg(long, requires = "query")]
         bulk: bool,
+        /// What comes first of a bulk search: published (the newest) or cited (the most cited)
+        #[arg(long, requires = "bulk")]
+        sort: Option<crate::config::Sort>,
         /// Ids, separated by commas: 40 digits, CorpusId:…, DOI:…, ARXIV:…, PMID:…
         #[arg(long, value_delimiter = ',', conflicts_with = "query")]
         ids: Vec<String>,

@@ -22,9 +22,9 @@ use crate::library::{Checked, IntakeReport, LibraryError, Lines};
 
 pub(crate) async fn sync(config: Config, source: SyncSource, output: &mut Output) -> anyhow::Result<Outcome> {
     let (common, spec): (SyncArgs, SyncSpec) = match source {
-        SyncSource::Arxiv { query, category, ids, harvest, daily, from, until, common } => {
+        SyncSource::Arxiv { query, category, sort, ids, harvest, daily, from, until, common } => {
             let nothing = SyncSpec::of(SourceName::Arxiv);
-            let spec = SyncSpec { query, category, ids, harvest, daily, from, until, ..nothing.clone() };
+            let spec = SyncSpec { query, category, sort, ids, harvest, daily, from, until, ..nothing.clone() };
             let choices = "--query, --category, --ids, --harvest, --daily or --from-file";
             check_origin(spec == nothing, &common, choices)?;
             (common, spec)
@@ -32,6 +32,7 @@ pub(crate) async fn sync(config: Config, source: SyncSource, output: &mut Output
         SyncSource::SemanticScholar {
             query,
             bulk,
+            sort,
             ids,
             references_of,
             citations_of,
@@ -44,6 +45,7 @@ pub(crate) async fn sync(config: Config, source: SyncSource, output: &mut Output
             let spec = SyncSpec {
                 query,
                 bulk,
+                sort,
                 ids,
                 references_of,
                 citations_of,

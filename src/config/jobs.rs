@@ -6,13 +6,14 @@ use toml::{Table, Value};
 use super::{ConfigError, Schedule, SyncSpec};
 
 /// The fields of a job: those of its schedule, then those of [`SyncSpec`].
-const FIELDS: [&str; 18] = [
+const FIELDS: [&str; 19] = [
     "schedule",
     "time_zone",
     "paused",
     "source",
     "query",
     "category",
+    "sort",
     "ids",
     "from",
     "until",
@@ -158,7 +159,7 @@ mod tests {
 
     #[test]
     fn every_field_that_a_request_has_is_known() {
-        let all = r#"{"source": "arxiv", "query": "x", "category": "x", "ids": ["x"], "from": "2024-01-01",
+        let all = r#"{"source": "arxiv", "query": "x", "category": "x", "sort": "cited", "ids": ["x"], "from": "2024-01-01",
             "until": "2024-01-01", "harvest": "x", "daily": "x", "bulk": true, "references-of": "x", "citations-of": "x",
             "recommended-for": ["x"], "diff": "x", "enrich": true, "max": 1}"#;
         let spec: SyncSpec = serde_json::from_str(all).unwrap();

@@ -18,7 +18,7 @@ pub use layers::{Layers, Origin};
 pub use schedule::Schedule;
 use secrecy::SecretString;
 pub use sections::*;
-pub use sync_spec::SyncSpec;
+pub use sync_spec::{Sort, SyncSpec};
 
 /// The documented defaults.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");

@@ -16,6 +16,9 @@ pub struct SyncSpec {
     /// arXiv: a category, such as `cs.CL`; together with `query` both hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
+    /// What comes first, for the most papers to take in are taken from there: by default what is new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sort: Option<Sort>,
     /// Papers by id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ids: Vec<String>,
@@ -67,6 +70,7 @@ impl SyncSpec {
             source,
             query: None,
             category: None,
+            sort: None,
             ids: Vec::new(),
             from: None,
             until: None,
@@ -82,20 +86,23 @@ impl SyncSpec {
         }
     }
 
-    /// The most papers to take in: of a search the first thousand, where nothing else is said.
+    /// The most papers to take in: of a search the first thousand, where nothing else is said; what was named one by one,
+    /// or has an end that is near, as a whole.
     #[must_use]
     pub fn most(&self) -> usize {
         const OF_A_SEARCH: usize = 1_000;
-        let is_whole = self.enrich || self.diff.is_some() || self.harvest.is_some();
+        let is_named = !self.ids.is_empty() || self.daily.is_some();
+        let is_whole = is_named || self.enrich || self.diff.is_some() || self.harvest.is_some();
         self.max.unwrap_or(if is_whole { usize::MAX } else { OF_A_SEARCH })
     }
 
     /// The fields that are set, with the sources that take them.
     fn given(&self) -> Vec<(&'static str, &'static [SourceName])> {
         use SourceName::{Arxiv, Crossref, SemanticScholar};
-        let fields: [(bool, &'static str, &'static [SourceName]); 13] = [
+        let fields: [(bool, &'static str, &'static [SourceName]); 14] = [
             (self.query.is_some(), "query", &[Arxiv, SemanticScholar]),
             (self.category.is_some(), "category", &[Arxiv]),
+            (self.sort.is_some(), "sort", &[Arxiv, SemanticScholar]),
             (!self.ids.is_empty(), "ids", &[Arxiv, SemanticScholar, Crossref]),
             (self.from.is_some(), "from", &[Arxiv]),
             (self.until.is_some(), "until", &[Arxiv]),
@@ -116,13 +123,13 @@ impl SyncSpec {
     /// # Errors
     /// A sentence for the user.
     pub fn check(&self) -> Result<(), String> {
-        const TOGETHER: [&str; 6] = ["query", "category", "ids", "from", "until", "bulk"];
+        const TOGETHER: [&str; 7] = ["query", "category", "sort", "ids", "from", "until", "bulk"];
         let given = self.given();
         if let Some((name, _)) = given.iter().find(|(_, sources)| !sources.contains(&self.source)) {
             return Err(format!("{} takes no `{name}`", self.source));
         }
         let names: Vec<&str> = given.iter().map(|(name, _)| *name).collect();
-        let asked = |name: &&&str| !matches!(**name, "from" | "until" | "bulk");
+        let asked = |name: &&&str| !matches!(**name, "sort" | "from" | "until" | "bulk");
         let alone: Vec<&&str> = names.iter().filter(|name| !TOGETHER.contains(name)).collect();
         match (names.iter().find(asked), alone.as_slice()) {
             (None, _) => Err(format!("say what to ask of {}: {}", self.source, choices(self.source))),
@@ -134,11 +141,64 @@ impl SyncSpec {
             _ if self.source != SourceName::Arxiv && self.query.is_some() && !self.ids.is_empty() => {
                 Err("`query` and `ids` do not go together".to_owned())
             }
+            _ if self.sort.is_some() && !self.ids.is_empty() => Err("`ids` goes with no `sort`".to_owned()),
+            _ => self.check_values(),
+        }
+    }
+
+    fn check_values(&self) -> Result<(), String> {
+        match self.sort {
+            Some(sort) if self.source == SourceName::SemanticScholar && !self.bulk => Err(format!(
+                "`sort` needs `bulk`: a search by words has its own order, so `{}` cannot be had",
+                sort.name()
+            )),
+            Some(sort) if !sort.of(self.source) => {
+                let sorts: Vec<&str> = Sort::ALL.iter().filter(|sort| sort.of(self.source)).map(|s| s.name()).collect();
+                Err(format!("{} sorts by {}, not by `{}`", self.source, sorts.join(" or "), sort.name()))
+            }
             _ if self.max == Some(0) => Err("`max` must be 1 or more".to_owned()),
             _ if self.from.zip(self.until).is_some_and(|(from, until)| from > until) => {
                 Err("`from` is after `until`".to_owned())
             }
             _ => Ok(()),
+        }
+    }
+}
+
+/// What comes first of a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sort {
+    /// arXiv: the papers that were submitted last.
+    Submitted,
+    /// arXiv: those whose last version came last.
+    Updated,
+    /// arXiv: those that fit best.
+    Relevance,
+    /// Semantic Scholar: the papers that were published last.
+    Published,
+    /// Semantic Scholar: those that are cited most.
+    Cited,
+}
+
+impl Sort {
+    const ALL: [Self; 5] = [Self::Submitted, Self::Updated, Self::Relevance, Self::Published, Self::Cited];
+
+    /// Whether the source can sort so.
+    fn of(self, source: SourceName) -> bool {
+        match self {
+            Self::Submitted | Self::Updated | Self::Relevance => source == SourceName::Arxiv,
+            Self::Published | Self::Cited => source == SourceName::SemanticScholar,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Submitted => "submitted",
+            Self::Updated => "updated",
+            Self::Relevance => "relevance",
+            Self::Published => "published",
+            Self::Cited => "cited",
         }
     }
 }
@@ -171,13 +231,30 @@ mod tests {
             "source = 'arxiv'\nids = ['2104.12255v2']\nmax = 5",
             "source = 'arxiv'\nharvest = 'cs:cs:CL'\nfrom = '2024-01-01'",
             "source = 'arxiv'\ndaily = 'cs.CL+cs.IR'",
+            "source = 'arxiv'\nquery = 'x'\nsort = 'relevance'",
             "source = 'semantic-scholar'\nquery = 'a | b'\nbulk = true",
+            "source = 'semantic-scholar'\nquery = 'a | b'\nbulk = true\nsort = 'cited'",
             "source = 'semantic-scholar'\nreferences-of = 'CorpusId:7'",
             "source = 'semantic-scholar'\nrecommended-for = ['CorpusId:7', 'CorpusId:8']",
             "source = 'semantic-scholar'\nenrich = true",
             "source = 'crossref'\nenrich = true",
         ] {
             assert_eq!(spec(fields), Ok(()), "{fields}");
+        }
+    }
+
+    #[test]
+    fn of_a_search_the_first_thousand_are_taken_and_what_is_named_as_a_whole() {
+        let most = |fields: &str| toml::from_str::<SyncSpec>(fields).unwrap().most();
+        for (fields, expected) in [
+            ("source = 'arxiv'\nquery = 'x'", 1_000),
+            ("source = 'arxiv'\nquery = 'x'\nmax = 7", 7),
+            ("source = 'arxiv'\nids = ['1706.03762']", usize::MAX),
+            ("source = 'arxiv'\nids = ['1706.03762']\nmax = 7", 7),
+            ("source = 'arxiv'\ndaily = 'cs.CL'", usize::MAX),
+            ("source = 'arxiv'\nharvest = 'cs'", usize::MAX),
+        ] {
+            assert_eq!(most(fields), expected, "{fields}");
         }
     }
 
@@ -196,6 +273,21 @@ mod tests {
             ("source = 'arxiv'\ndaily = 'cs'\nharvest = 'cs'", "`harvest` and `daily` do not go together"),
             ("source = 'semantic-scholar'\nids = ['7']\nbulk = true", "`bulk` needs a `query`"),
             ("source = 'semantic-scholar'\nids = ['7']\nquery = 'x'", "`query` and `ids` do not go together"),
+            ("source = 'arxiv'\nsort = 'updated'", "say what to ask of arxiv: query, category, ids, harvest or daily"),
+            ("source = 'arxiv'\nharvest = 'cs'\nsort = 'updated'", "`harvest` goes with no other choice"),
+            ("source = 'arxiv'\nids = ['1706.03762']\nsort = 'updated'", "`ids` goes with no `sort`"),
+            (
+                "source = 'arxiv'\nquery = 'x'\nsort = 'cited'",
+                "arxiv sorts by submitted or updated or relevance, not by `cited`",
+            ),
+            (
+                "source = 'semantic-scholar'\nquery = 'x'\nbulk = true\nsort = 'updated'",
+                "semantic-scholar sorts by published or cited, not by `updated`",
+            ),
+            (
+                "source = 'semantic-scholar'\nquery = 'x'\nsort = 'cited'",
+                "`sort` needs `bulk`: a search by words has its own order, so `cited` cannot be had",
+            ),
             ("source = 'arxiv'\nquery = 'x'\nmax = 0", "`max` must be 1 or more"),
             ("source = 'arxiv'\nquery = 'x'\nfrom = '2024-02-01'\nuntil = '2024-01-01'", "`from` is after `until`"),
         ] {

@@ -8,9 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::read::MultiGzDecoder;
+use ingest::Rejected;
 use ingest::jsonl::Reader;
+use jiff::Timestamp;
 use paper::Paper;
 use serde::Serialize;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 
 use super::{Library, LibraryError, Progress, Rejections, sniff};
 use crate::store::UpsertCounts;
@@ -71,30 +75,60 @@ pub(super) async fn import(
     max: usize,
     progress: Progress<'_>,
 ) -> Result<ImportReport, LibraryError> {
-    let Lines { path, text, came, most } = file;
+    let (path, most) = (file.path.clone(), file.most);
     let failed = |source| failed(&path, most, source);
-    let mut lines = Reader::new(text, library.clock().now());
+    let (batches, mut coming) = mpsc::channel(1);
+    let seen = library.clock().now();
+    // A line is read and unpacked while those before are stored.
+    let reading = spawn_blocking(move || file.read(max, seen, &batches));
     let mut report = ImportReport::default();
     let mut read: u64 = 0;
-    loop {
-        let mut batch: Vec<Paper> = Vec::new();
-        let room = BATCH.min(max.saturating_sub(usize::try_from(read).unwrap_or(usize::MAX)));
-        let enough = came.load(Ordering::Relaxed).saturating_add(BATCH_BYTES);
-        let mut ended = room == 0;
-        while batch.len() < room && came.load(Ordering::Relaxed) < enough && !ended {
-            match lines.next().transpose().map_err(failed)? {
-                None => ended = true,
-                Some(Ok(paper)) => batch.push(paper),
-                Some(Err(rejected)) => report.rejected.extend([rejected]),
-            }
-        }
-        read += batch.len() as u64;
-        report.counts += library.store.upsert(&batch).await?;
+    while let Some(Batch { papers, rejected }) = coming.recv().await {
+        read += papers.len() as u64;
+        report.rejected.extend(rejected);
+        report.counts += library.store.upsert(&papers).await?;
         progress(read, 0);
-        if ended {
-            library.wake_indexer();
-            report.left_out.clone_from(lines.left_out());
-            return Ok(report);
+    }
+    report.left_out = reading.await.map_err(io::Error::other).flatten().map_err(failed)?;
+    library.wake_indexer();
+    Ok(report)
+}
+
+/// Some lines of a file, read.
+#[derive(Debug, Default)]
+struct Batch {
+    papers: Vec<Paper>,
+    rejected: Vec<Rejected>,
+}
+
+impl Lines {
+    /// Reads at most so many papers and hands them on in batches, as long as somebody takes them; gives the fields that
+    /// could not be read.
+    fn read(self, max: usize, seen: Timestamp, batches: &mpsc::Sender<Batch>) -> io::Result<BTreeMap<String, u64>> {
+        let mut lines = Reader::new(self.text, seen);
+        let mut left = max;
+        loop {
+            let mut batch = Batch::default();
+            let room = BATCH.min(left);
+            let enough = self.came.load(Ordering::Relaxed).saturating_add(BATCH_BYTES);
+            let mut ended = room == 0;
+            let has_room = |batch: &Batch| batch.papers.len() < room && batch.rejected.len() < BATCH;
+            while has_room(&batch) && self.came.load(Ordering::Relaxed) < enough && !ended {
+                match lines.next().transpose() {
+                    Ok(None) => ended = true,
+                    Ok(Some(Ok(paper))) => batch.papers.push(paper),
+                    Ok(Some(Err(rejected))) => batch.rejected.push(rejected),
+                    // What was read before is stored all the same.
+                    Err(fault) => {
+                        let _ = batches.blocking_send(batch);
+                        return Err(fault);
+                    }
+                }
+            }
+            left -= batch.papers.len();
+            if batches.blocking_send(batch).is_err() || ended {
+                return Ok(lines.left_out().clone());
+            }
         }
     }
 }

@@ -181,3 +181,43 @@ fn a_place_that_the_source_refuses_is_given_up_and_the_sync_begins_anew_once() {
     assert_eq!(since, [false, false, false, false, false, false, true, false]);
     assert!(asked.iter().all(|query| query["sort"] == "publicationDate:desc"), "the newest first");
 }
+
+#[test]
+fn a_list_of_ids_is_read_to_its_end_in_as_many_syncs_as_it_takes() {
+    let all = || (200, feed(3, 0, &["2104.12255v1", "2104.12256v1", "2104.12257v1"]));
+    let (address, _asked, _runtime) = serve(vec![all(), all()]);
+    let home = Home::new()
+        .set("LECTERN__SOURCES__ARXIV__BASE_URL", address)
+        .set("LECTERN__EMBEDDING__DIR", "/nonexistent/models");
+    let sync = || {
+        let ids = "2104.12255,2104.12256,2104.12257";
+        home.run(&["--json", "sync", "arxiv", "--ids", ids, "--max", "2"]).exited(0).json()
+    };
+    assert_eq!(sync()["added"], 2);
+    let rest = sync();
+    assert_eq!((&rest["added"], &rest["unchanged"]), (&1.into(), &0.into()));
+}
+
+#[test]
+fn what_is_most_relevant_or_cited_most_is_asked_for_by_that_order_and_anew_each_time() {
+    let (address, asked, _runtime) =
+        serve(vec![(200, feed(1, 0, &["2104.12255v1"])), (200, feed(1, 0, &["2104.12255v1"]))]);
+    let home = Home::new()
+        .set("LECTERN__SOURCES__ARXIV__BASE_URL", address)
+        .set("LECTERN__EMBEDDING__DIR", "/nonexistent/models");
+    for _ in 0..2 {
+        home.run(&["sync", "arxiv", "--query", "ti:paper", "--sort", "relevance", "--max", "1"]).exited(0);
+    }
+    let order: Vec<(String, String)> =
+        asked.lock().unwrap().iter().map(|query| (query["sortBy"].clone(), query["sortOrder"].clone())).collect();
+    assert_eq!(order, vec![("relevance".to_owned(), "descending".to_owned()); 2]);
+
+    let (address, asked, _runtime) = serve(vec![bulk("One", 1, "null"), bulk("One", 1, "null")]);
+    let home = home.set("LECTERN__SOURCES__SEMANTIC_SCHOLAR__BASE_URL", address);
+    for _ in 0..2 {
+        home.run(&["sync", "semantic-scholar", "--query", "x", "--bulk", "--sort", "cited"]).exited(0);
+    }
+    let asked = asked.lock().unwrap();
+    assert!(asked.iter().all(|query| query["sort"] == "citationCount:desc"), "{asked:?}");
+    assert!(asked.len() == 2 && asked.iter().all(|query| !query.contains_key("publicationDateOrYear")), "{asked:?}");
+}

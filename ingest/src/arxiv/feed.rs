@@ -3,8 +3,8 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use paper::{ArxivId, Author, Paper, PublicationDate, SourceName};
 
+use super::xml::{self, Element};
 use super::{Records, announce, not_papers, read};
-use crate::arxiv::xml::Element;
 use crate::text::{first_doi, push_new};
 use crate::{Cursor, IngestError, Page, withdrawn};
 
@@ -26,7 +26,8 @@ pub fn parse_feed(bytes: &[u8], seen: Timestamp) -> Result<Page, IngestError> {
 
 /// The page, and how many entries the feed says a page of its has at most.
 pub(super) fn sized(bytes: &[u8], seen: Timestamp) -> Result<(Page, Option<u64>), IngestError> {
-    let (records, document) = read(bytes, seen)?;
+    let text = xml::decoded(bytes);
+    let (records, document) = read(&text, seen)?;
     let root = document.root();
     if root.name != "feed" {
         return Err(not_papers(format!("an XML document <{}>", root.name)));

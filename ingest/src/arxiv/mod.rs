@@ -15,7 +15,7 @@ mod xml;
 pub use daily::DailySource;
 pub use feed::parse_feed;
 pub use harvest::{HarvestRequest, HarvestSource};
-pub use query::{ArxivRequest, DEFAULT_BASE_URL, MAX_PAGE, MAX_RESULTS, SortBy, SortOrder};
+pub use query::{ArxivRequest, DEFAULT_BASE_URL, MAX_PAGE, MAX_RESULTS, SortBy};
 pub use source::ArxivSource;
 
 use paper::SourceName;
@@ -30,7 +30,8 @@ use crate::{IngestError, Page};
 /// [`IngestError::Malformed`] when it cannot be read to its end, [`IngestError::NotPapers`] when it is
 /// another kind of document, and what [`parse_feed`] and [`oai::parse`] say.
 pub fn parse(bytes: &[u8], seen: jiff::Timestamp) -> Result<Page, IngestError> {
-    let (records, document) = read(bytes, seen)?;
+    let text = xml::decoded(bytes);
+    let (records, document) = read(&text, seen)?;
     let root = document.root();
     match root.name {
         "feed" => feed::page(records, root),
@@ -61,9 +62,9 @@ impl Records {
     }
 }
 
-fn read(bytes: &[u8], seen: jiff::Timestamp) -> Result<(Records, Document<'_>), IngestError> {
+fn read(text: &str, seen: jiff::Timestamp) -> Result<(Records, Document<'_>), IngestError> {
     let mut records = Records { page: Page::default(), count: 0, refused: None, seen };
-    let document = xml::read(bytes, |record| records.take(record))?;
+    let document = xml::read(text, |record| records.take(record))?;
     Ok((records, document))
 }
 

@@ -5,8 +5,8 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use paper::{ArxivId, Author, Paper, PaperRef, PublicationDate, SourceName};
 
 use super::feed::{identify, named};
+use super::xml::{self, Element};
 use super::{Records, not_papers};
-use crate::arxiv::xml::Element;
 use crate::text::{first_doi, push_new};
 use crate::{Cursor, IngestError, Page, Rejected};
 
@@ -48,7 +48,8 @@ impl Answered {
 }
 
 pub(super) fn read(bytes: &[u8], seen: Timestamp) -> Result<Answered, IngestError> {
-    let (records, document) = super::read(bytes, seen)?;
+    let text = xml::decoded(bytes);
+    let (records, document) = super::read(&text, seen)?;
     let root = document.root();
     if root.name == "OAI-PMH" {
         answered(records, root)

@@ -28,7 +28,7 @@ impl Place {
     /// The place that a cursor says, the beginning when there is none.
     ///
     /// # Errors
-    /// [`IngestError::Refused`] when the cursor is another request's.
+    /// [`IngestError::NoPlace`] when the cursor is another request's.
     pub(super) fn of(cursor: Option<&Cursor>, seen: Timestamp) -> Result<Self, IngestError> {
         let today = Some(day_of(seen));
         let Some(cursor) = cursor else { return Ok(Self { began: today, ..Self::default() }) };
@@ -117,7 +117,7 @@ mod tests {
     fn what_is_no_place_in_a_query_is_refused() {
         for cursor in ["offset=5", "start=x", "start", "since=2024-01-01;until=2024-01-01;start=0", "until=2024-13-01"]
         {
-            let told = format!("refused: the cursor `{cursor}` belongs to another request; begin again without it");
+            let told = format!("the cursor `{cursor}` belongs to another request; begin again without it");
             assert_eq!(of(cursor), Err(told));
         }
     }

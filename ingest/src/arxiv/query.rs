@@ -17,7 +17,7 @@ pub const MAX_RESULTS: u64 = 30_000;
 /// The most ids that go into one address, so that no proxy on the way finds it too long.
 const MAX_IDS: u64 = 200;
 
-/// What results are sorted by.
+/// What results are sorted by, from its high end: the most relevant, the latest first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SortBy {
     /// How well they answer the query.
@@ -27,16 +27,6 @@ pub enum SortBy {
     /// When the first version came.
     #[default]
     Submitted,
-}
-
-/// Which end comes first.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum SortOrder {
-    /// The oldest or the least relevant.
-    Ascending,
-    /// The newest or the most relevant.
-    #[default]
-    Descending,
 }
 
 /// A question to arXiv's query API (<https://info.arxiv.org/help/api/user-manual.html>).
@@ -59,8 +49,6 @@ pub struct ArxivRequest {
     pub max_results_per_page: u64,
     /// What to sort by.
     pub sort: SortBy,
-    /// Which end first.
-    pub order: SortOrder,
 }
 
 impl Default for ArxivRequest {
@@ -73,7 +61,6 @@ impl Default for ArxivRequest {
             until: None,
             max_results_per_page: 500,
             sort: SortBy::default(),
-            order: SortOrder::default(),
         }
     }
 }
@@ -109,11 +96,8 @@ impl ArxivRequest {
             pairs.append_pair("id_list", &ids.join(",")).append_pair("start", "0");
         }
         pairs.append_pair("max_results", &size.to_string());
-        let (sort, order) = match place.since {
-            Some(_) => (name_of(SortBy::LastUpdated), "descending"),
-            None => (name_of(self.sort), self.order_name()),
-        };
-        pairs.append_pair("sortBy", sort).append_pair("sortOrder", order);
+        let sort = place.since.map_or(self.sort, |_| SortBy::LastUpdated);
+        pairs.append_pair("sortBy", name_of(sort)).append_pair("sortOrder", "descending");
         drop(pairs);
         Ok(url)
     }
@@ -122,7 +106,7 @@ impl ArxivRequest {
     pub(super) fn key(&self) -> String {
         let ids: Vec<String> = self.ids.iter().map(ToString::to_string).collect();
         let search = self.search_query(None).unwrap_or_default();
-        format!("arxiv:{search}|{}|{}|{}", ids.join(","), name_of(self.sort), self.order_name())
+        format!("arxiv:{search}|{}|{}|descending", ids.join(","), name_of(self.sort))
     }
 
     /// Whether every id must be answered: nothing else narrows the request.
@@ -134,7 +118,7 @@ impl ArxivRequest {
 
     /// Whether the day of an entry tells how far the walk has come: only then can it go on in another window.
     pub(super) fn goes_by_day(&self) -> bool {
-        (self.sort, self.order) == (SortBy::Submitted, SortOrder::Descending)
+        self.sort == SortBy::Submitted
     }
 
     /// How many entries the page at `start` holds at most.
@@ -188,11 +172,11 @@ impl ArxivRequest {
     }
 
     /// Why the walk cannot go on in another window.
-    fn too_many(&self, until: Option<Date>) -> String {
+    pub(super) fn too_many(&self, until: Option<Date>) -> String {
         if !self.goes_by_day() {
             return format!(
                 "arXiv gives the first {MAX_RESULTS} results of a query and no more; split it by date with from and \
-                 until, or sort it by submission, the newest first, and it is split by itself"
+                 until, or sort it by submission, and it is split by itself"
             );
         }
         let day = until.or(self.until).map_or_else(|| "a single day".to_owned(), |day| day.to_string());
@@ -200,13 +184,6 @@ impl ArxivRequest {
             "arXiv gives the first {MAX_RESULTS} results of a query and no more, and {day} alone has more; narrow the \
              query by a category or by words"
         )
-    }
-
-    fn order_name(&self) -> &'static str {
-        match self.order {
-            SortOrder::Ascending => "ascending",
-            SortOrder::Descending => "descending",
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use paper::{ArxivId, Paper, PublicationDate, SourceName};
 use url::Url;
 
 use super::place::Place;
-use super::{ArxivRequest, MAX_RESULTS, answer, feed, parse_feed};
+use super::{ArxivRequest, MAX_RESULTS, SortBy, answer, feed, parse_feed};
 use crate::http::{Answer, Outgoing, PoliteClient};
 use crate::{Cursor, IngestError, Page, Rejected, Source};
 
@@ -23,9 +23,9 @@ const SETTING: &str = "sources.arxiv.base_url";
 /// an empty one is an error, never the end of the results. Ids that arXiv leaves out of its answer are rejected, as
 /// not found, or as not sent by a page that stays short.
 ///
-/// arXiv gives 30,000 results of a query and no more. A query sorted by submission, the newest first, goes on from
+/// arXiv gives 30,000 results of a query and no more. A query sorted by submission goes on from
 /// there in a window that ends with the day of the last entry; the papers of that day come twice. A query that was
-/// read to its end leaves a place from which the next sync reads what changed since, new versions among it, and stops
+/// read to its end, unless it is sorted by relevance, leaves a place from which the next sync reads what changed since, new versions among it, and stops
 /// at the first page that reaches back behind that day.
 #[derive(Debug)]
 pub struct ArxivSource {
@@ -66,9 +66,11 @@ impl ArxivSource {
         let size = self.request.page_size(place.start);
         // A server may have smaller pages than were asked for, and says so.
         let announced = left.min(per_page.filter(|per_page| *per_page > 0).map_or(size, |per_page| per_page.min(size)));
-        let next = (came < left).then(|| self.after(&page, place, came)).flatten();
+        let next = (came < left).then(|| self.after(&mut page, place, came)).flatten();
         page.owed = place.since.is_some();
-        page.later = place.later().filter(|_| came > 0 && (next.is_none() || !page.owed));
+        // What is most relevant is looked up anew; of the rest what has changed since.
+        let by_time = self.request.sort != SortBy::Relevance;
+        page.later = place.later().filter(|_| by_time && came > 0 && (next.is_none() || !page.owed));
         page.next = next.and_then(|place| place.cursor());
         // Of what changed, and of a window, the source tells only how many there are with all that was read before.
         page.total = page.total.filter(|_| place.since.is_none() && place.until.is_none());
@@ -82,26 +84,27 @@ impl ArxivSource {
     }
 
     /// Where the walk goes on after a page that is not the last of its results.
-    fn after(&self, page: &Page, place: &Place, came: u64) -> Option<Place> {
+    fn after(&self, page: &mut Page, place: &Place, came: u64) -> Option<Place> {
         let start = place.start.saturating_add(came);
         match place.since {
             Some(since) if reaches_behind(page, since) => None,
             // So much changed that not all of it can be listed: everything is read again.
             Some(_) if start >= MAX_RESULTS => Some(Place { began: place.began, ..Place::default() }),
-            None if start >= MAX_RESULTS => Some(self.window_after(page, place, start)),
+            None if start >= MAX_RESULTS => self.window_after(page, place),
             _ => Some(Place { start, ..*place }),
         }
     }
 
-    /// The window that ends with the day of the last entry. Where that is no earlier one, the place is one that is
-    /// refused when it is asked for, with what to do.
-    fn window_after(&self, page: &Page, place: &Place, start: u64) -> Place {
+    /// The window that ends with the day of the last entry. Where that is no earlier one the walk is at its end, and says
+    /// that there is more.
+    fn window_after(&self, page: &mut Page, place: &Place) -> Option<Place> {
         let last = page.papers.iter().rev().find_map(|paper| paper.published).and_then(date);
         let before = place.until.or(self.request.until);
-        match last.filter(|last| self.request.goes_by_day() && before.is_none_or(|before| *last < before)) {
-            Some(last) => Place { start: 0, until: Some(last), ..*place },
-            None => Place { start, ..*place },
+        let until = last.filter(|last| self.request.goes_by_day() && before.is_none_or(|before| *last < before));
+        if until.is_none() {
+            page.rejected.push(Rejected { record: self.key(), reason: self.request.too_many(place.until) });
         }
+        Some(Place { start: 0, until: Some(until?), ..*place })
     }
 
     fn of_ids(&self, mut page: Page, start: u64, short: &ShortPage) -> Result<Page, IngestError> {
@@ -147,6 +150,11 @@ impl Source for ArxivSource {
 
     fn key(&self) -> String {
         self.request.key()
+    }
+
+    /// A list of ids has no end that could be declined.
+    fn newest_first(&self) -> bool {
+        self.request.ids.is_empty()
     }
 
     async fn page(&self, cursor: Option<&Cursor>, seen: Timestamp) -> Result<Page, IngestError> {

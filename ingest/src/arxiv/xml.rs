@@ -104,15 +104,26 @@ fn is_record(path: &[&str]) -> bool {
     matches!(path, ["feed", "entry"] | ["OAI-PMH", "ListRecords" | "GetRecord", "record"] | ["rss", "channel", "item"])
 }
 
+/// The text of a body. One odd byte in one abstract must not stop the walk through all of them at this page for good: it
+/// becomes U+FFFD, and is told.
+pub(super) fn decoded(bytes: &[u8]) -> Cow<'_, str> {
+    let text = String::from_utf8_lossy(bytes);
+    if let Cow::Owned(_) = text {
+        tracing::warn!("arXiv sent bytes that are not UTF-8; each became U+FFFD");
+    }
+    text
+}
+
 /// Hands on every record of a document in its order, and gives back the rest.
 ///
-/// The five named entities of XML and numeric ones are resolved, others left as written; a document type
+/// The five named entities of XML and numeric ones are resolved; others, and numbers of no character, are left as
+/// written. A document type
 /// that defines entities of its own is refused, so nothing can be made to expand.
 ///
 /// # Errors
 /// [`IngestError::Malformed`], with what was seen and where; the records before that were handed on all the same.
-pub(super) fn read<'d>(bytes: &'d [u8], on_record: impl FnMut(Element<'_>)) -> Result<Document<'d>, IngestError> {
-    let text = std::str::from_utf8(bytes).map_err(|error| not_utf8(bytes, error.valid_up_to()))?;
+pub(super) fn read<'d>(text: &'d str, on_record: impl FnMut(Element<'_>)) -> Result<Document<'d>, IngestError> {
+    let bytes = text.as_bytes();
     if !text.trim_start_matches('\u{feff}').trim_start().starts_with('<') {
         return Err(no_xml(bytes));
     }
@@ -152,7 +163,7 @@ impl<'d, F: FnMut(Element<'_>)> Builder<'d, F> {
             Event::End(_) => self.end(),
             Event::Text(text) => self.push_text(text.xml10_content()),
             Event::CData(text) => self.push_text(text.xml10_content()),
-            Event::GeneralRef(reference) => self.push_text(Cow::Owned(resolve(&reference)?)),
+            Event::GeneralRef(reference) => self.push_text(Cow::Owned(resolve(&reference))),
             Event::DocType(kind) => refuse_entities(&kind)?,
             Event::Decl(_) | Event::PI(_) | Event::Comment(_) | Event::Eof => {}
         }
@@ -225,11 +236,11 @@ impl<'d, F: FnMut(Element<'_>)> Builder<'d, F> {
     }
 }
 
-fn resolve(reference: &BytesRef<'_>) -> Result<String, String> {
-    if let Some(character) = reference.resolve_char_ref().map_err(|error| error.to_string())? {
-        return Ok(character.to_string());
+fn resolve(reference: &BytesRef<'_>) -> String {
+    match reference.resolve_char_ref() {
+        Ok(Some(character)) => character.to_string(),
+        _ => resolve_xml_entity(reference).map_or_else(|| format!("&{};", &**reference), str::to_owned),
     }
-    Ok(resolve_xml_entity(reference).map_or_else(|| format!("&{};", &**reference), str::to_owned))
 }
 
 fn refuse_entities(kind: &str) -> Result<(), String> {
@@ -259,12 +270,6 @@ fn no_xml(bytes: &[u8]) -> IngestError {
     malformed(None, seen)
 }
 
-fn not_utf8(bytes: &[u8], valid: usize) -> IngestError {
-    let seen = text::describe(bytes);
-    let what = if seen == "XML" { "bytes that are not UTF-8".to_owned() } else { seen };
-    malformed(Some(valid as u64), what)
-}
-
 fn malformed(position: Option<u64>, what: String) -> IngestError {
     IngestError::Malformed { origin: SourceName::Arxiv, position, what }
 }
@@ -275,19 +280,19 @@ mod tests {
 
     use super::*;
 
-    fn whole(bytes: &[u8]) -> Result<Document<'_>, IngestError> {
-        read(bytes, |_| {})
+    fn whole(document: &str) -> Result<Document<'_>, IngestError> {
+        read(document, |_| {})
     }
 
     fn error(document: &str) -> String {
-        whole(document.as_bytes()).unwrap_err().to_string()
+        whole(document).unwrap_err().to_string()
     }
 
     #[test]
     fn names_lose_their_prefix_and_text_its_wrapping() {
         let document = "<?xml version='1.0'?><!-- c --><a:feed xmlns:a='urn:x'><a:t k='&lt;1&#62;'>Fermi &amp; \
                         <i>Bose</i>\n  <![CDATA[a < b]]> &#x3B1;&eacute;</a:t><empty/></a:feed>";
-        let document = whole(document.as_bytes()).unwrap();
+        let document = whole(document).unwrap();
         let root = document.root();
         assert_eq!(root.name, "feed");
         assert_eq!(root.text_of("t").unwrap(), "Fermi & Bose a < b α&eacute;");
@@ -307,7 +312,7 @@ mod tests {
             ("<rss><channel><item><id>1</id></item>\n<item/></channel><b><record/></b></rss>", ["channel", "b"]),
         ] {
             let mut records = Vec::new();
-            let read = read(document.as_bytes(), |record| records.push(record.text_of("id"))).unwrap();
+            let read = read(document, |record| records.push(record.text_of("id"))).unwrap();
             assert_eq!(records, [Some("1".to_owned()), None], "{document}");
             assert_eq!(read.root().children().map(|child| child.name).collect::<Vec<_>>(), names);
         }
@@ -339,9 +344,14 @@ mod tests {
         ] {
             assert_eq!(error(document), format!("not readable as an answer of arxiv: {what}"));
         }
-        assert!(matches!(whole(b"Rate exceeded."), Err(IngestError::RateLimited { retry_after: None })));
-        let latin = whole(b"<t>caf\xe9</t>").unwrap_err().to_string();
-        assert!(latin.ends_with("bytes that are not UTF-8 at byte 6"), "{latin}");
+        assert!(matches!(whole("Rate exceeded."), Err(IngestError::RateLimited { retry_after: None })));
+    }
+
+    #[test]
+    fn an_odd_byte_or_a_number_of_no_character_costs_one_letter_and_no_page() {
+        let document = decoded(b"<feed><t>caf\xe9 &#xD835;&#0;&#x110000;</t><t>whole</t></feed>");
+        let texts: Vec<_> = whole(&document).unwrap().root().all("t").map(|t| t.text().unwrap()).collect();
+        assert_eq!(texts, ["caf\u{fffd} &#xD835;&#0;&#x110000;", "whole"]);
     }
 
     #[test]
@@ -349,7 +359,7 @@ mod tests {
         let bomb = "<!DOCTYPE lolz [<!ENTITY lol \"lol\"><!ENTITY lol2 \"&lol;&lol;\">]><feed>&lol2;</feed>";
         assert!(error(bomb).contains("entities of its own"), "{}", error(bomb));
         let outside = "<!DOCTYPE feed SYSTEM \"file:///etc/passwd\"><feed>&x;</feed>";
-        assert_eq!(whole(outside.as_bytes()).unwrap().root().text().unwrap(), "&x;");
+        assert_eq!(whole(outside).unwrap().root().text().unwrap(), "&x;");
     }
 
     #[test]
@@ -362,12 +372,12 @@ mod tests {
         fn text_comes_through_whatever_it_holds(words in prop::collection::vec("[^\\p{C}\\s]{1,8}", 1..8)) {
             let plain = words.join(" ");
             let document = format!("<t>{}</t>", quick_xml::escape::escape(plain.as_str()));
-            prop_assert_eq!(whole(document.as_bytes()).unwrap().root().text().unwrap(), plain);
+            prop_assert_eq!(whole(&document).unwrap().root().text().unwrap(), plain);
         }
 
         #[test]
         fn never_panics(bytes in prop::collection::vec(any::<u8>(), 0..80), text in "[<>&;a/!\\[\\]?\"'= -]{0,40}") {
-            let _ = (whole(&bytes), whole(text.as_bytes()));
+            let _ = (whole(&decoded(&bytes)), whole(&text));
         }
     }
 }

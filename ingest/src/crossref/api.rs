@@ -61,7 +61,12 @@ impl CrossrefApi {
             odd.extend(plain);
         }
         for doi in odd {
-            answers.take(self.ask(self.single(doi)).await?);
+            match self.ask(self.single(doi)).await {
+                Err(refused) if is_of_one_work(&refused) => {
+                    answers.rejected.push(Rejected { record: doi.to_string(), reason: refused.to_string() });
+                }
+                items => answers.take(items?),
+            }
         }
         Ok(answers)
     }
@@ -129,6 +134,11 @@ fn surname_of(author: &Author) -> String {
     let wanted = surname(&author.name);
     let mut words = author.name.rsplit([' ', ',']).filter(|word| surname(word) == wanted);
     words.next().unwrap_or(&author.name).to_owned()
+}
+
+/// Whether a request is refused for what it asks about: the next one may well be answered.
+pub(super) fn is_of_one_work(error: &IngestError) -> bool {
+    matches!(error, IngestError::Refused { status: Some(400 | 414 | 422), .. })
 }
 
 /// In a filter, a comma begins the next one and a colon ends a name: whatever is not plain is asked for by itself.

@@ -4,26 +4,12 @@ use jiff::Timestamp;
 use paper::{Author, Doi, Paper, PublicationDate, SourceName};
 
 use super::wire::{self, Date, Update, Work};
+use crate::retracted::without_mark;
 use crate::text::present;
 
 /// The kinds of notices by which a paper is taken back. What else there is (correction, erratum, corrigendum,
 /// clarification, addendum, expression of concern, partial retraction, new version) leaves it standing.
 const TAKEN_BACK: [&str; 3] = ["retraction", "withdrawal", "removal"];
-
-/// What publishers write before the title of a paper that they have retracted. In capitals or in brackets: `Retracted:`
-/// is how some of them begin the title of the notice.
-const MARKS: [&str; 10] = [
-    "RETRACTED:",
-    "RETRACTED ARTICLE:",
-    "RETRACTED PAPER:",
-    "RETRACTED CHAPTER:",
-    "RETRACTED ARTICLE.",
-    "[RETRACTED]",
-    "[Retracted]",
-    "WITHDRAWN:",
-    "WITHDRAWN ARTICLE:",
-    "REMOVED:",
-];
 
 /// The paper that a work tells of.
 ///
@@ -65,11 +51,6 @@ fn is_retracted(work: &Work, doi: Option<&Doi>, marked: bool) -> bool {
         Some(_) => targets.any(|to| to.doi.as_deref().and_then(|to| to.parse().ok()).as_ref() == doi),
         None => marked,
     }
-}
-
-fn without_mark(title: &str) -> (bool, &str) {
-    let rest = MARKS.iter().find_map(|mark| title.strip_prefix(mark)).map(str::trim).filter(|rest| !rest.is_empty());
-    (rest.is_some(), rest.unwrap_or(title))
 }
 
 fn author(author: &wire::Author) -> Option<Author> {

@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use paper::{Doi, Paper, SourceName, ids_conflict, likeness_key, share_a_surname, title_key};
 
-use super::api::{Answers, BATCH};
+use super::api::{Answers, BATCH, is_of_one_work};
 use super::wire::Work;
 use super::{CrossrefApi, convert};
 use crate::lookup::{self, LookedUp, Lookup};
@@ -61,12 +61,18 @@ impl Lookup for CrossrefLookup {
             papers.iter().filter_map(|paper| Some((paper, published_doi(paper)?))).collect();
         let mut found = self.by_dois(&with_doi, seen).await?;
         for paper in papers.iter().filter(|paper| published_doi(paper).is_none()) {
-            match can_be_found(paper) {
-                true => match same_work_of(paper, &self.api.by_title(paper).await?.works, seen) {
+            if !can_be_found(paper) {
+                found.unknown += 1;
+                continue;
+            }
+            match self.api.by_title(paper).await {
+                Err(refused) if is_of_one_work(&refused) => {
+                    found.rejected.push(Rejected { record: paper.title.clone(), reason: refused.to_string() });
+                }
+                answers => match same_work_of(paper, &answers?.works, seen) {
                     Some(work) => found.found.push(work),
                     None => found.unknown += 1,
                 },
-                false => found.unknown += 1,
             }
         }
         Ok(found)

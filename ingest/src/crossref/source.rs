@@ -42,6 +42,11 @@ impl Source for CrossrefSource {
         format!("crossref:works:{}", dois.join(","))
     }
 
+    /// A list of DOIs has no end that could be declined.
+    fn newest_first(&self) -> bool {
+        false
+    }
+
     async fn page(&self, cursor: Option<&Cursor>, seen: Timestamp) -> Result<Page, IngestError> {
         let (begin, portion) = self.portion(cursor)?;
         let answers = self.api.by_dois(portion).await?;

@@ -9,7 +9,7 @@ use reqwest::{Response, StatusCode};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
-use super::{FIRST_PAUSE, Failed, Outgoing, PoliteClient, failure, retry_after};
+use super::{FIRST_PAUSE, Failed, MAX_REDIRECTS, Outgoing, PoliteClient, failure, location, retry_after};
 use crate::IngestError;
 use std::time::Duration;
 
@@ -47,11 +47,11 @@ impl PoliteClient {
     async fn go_on(&self, request: &Outgoing, part: &Path) -> Result<(), IngestError> {
         let mut file = File::options().append(true).create(true).open(part).await.map_err(|e| unwritable(part, &e))?;
         let have = file.metadata().await.map_err(|e| unwritable(part, &e))?.len();
-        let mut asking = self.build(request)?.timeout(LONGEST);
-        if have > 0 {
-            asking = asking.header(RANGE, format!("bytes={have}-"));
+        let mut response = self.ask_from(request, have).await?;
+        for _ in 0..MAX_REDIRECTS {
+            let Some(next) = request.sent_on(response.status().as_u16(), location(&response)) else { break };
+            response = self.ask_from(&next, have).await?;
         }
-        let response = asking.send().await.map_err(|error| failure(request, error))?;
         match response.status() {
             StatusCode::PARTIAL_CONTENT => {}
             StatusCode::OK => file.set_len(0).await.map_err(|e| unwritable(part, &e))?,
@@ -62,6 +62,14 @@ impl PoliteClient {
             _ => return Err(self.refused(request, &response)),
         }
         self.write(request, response, &mut file, part).await
+    }
+
+    async fn ask_from(&self, request: &Outgoing, first_byte: u64) -> Result<Response, IngestError> {
+        let mut asking = self.build(request)?.timeout(LONGEST);
+        if first_byte > 0 {
+            asking = asking.header(RANGE, format!("bytes={first_byte}-"));
+        }
+        asking.send().await.map_err(|error| failure(request, error))
     }
 
     async fn write(

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use paper::{ArxivId, Author, CorpusId, Paper, PaperIds, PublicationDate, SourceName};
 
 use super::wire::{self, ExternalId, ExternalIds};
+use crate::retracted::without_mark;
 use crate::text::{first_doi, present, push_new};
 
 /// The paper that a record tells of.
@@ -14,7 +15,9 @@ use crate::text::{first_doi, present, push_new};
 /// The reason in words: without a title there is no paper.
 pub(super) fn paper(record: wire::Paper, seen: Timestamp) -> Result<Paper, String> {
     let title = record.title.as_deref().and_then(present).ok_or("no title")?;
+    let (retracted, title) = without_mark(&title);
     let mut paper = Paper::new(title, SourceName::SemanticScholar, seen);
+    paper.retracted = retracted;
     paper.published = published(&record);
     paper.year = paper.published.map(PublicationDate::year);
     paper.venue = venue(&record);
@@ -171,6 +174,13 @@ mod tests {
             assert_eq!(paper.published.map(|date| date.to_string()).as_deref(), published);
             assert_eq!(paper.year, paper.published.map(PublicationDate::year));
         }
+    }
+
+    #[test]
+    fn a_title_marked_as_retracted_is_that_of_a_retracted_paper() {
+        let mut expected = Paper::new("On Things", SourceName::SemanticScholar, seen());
+        expected.retracted = true;
+        assert_eq!(read(serde_json::json!({"title": "RETRACTED ARTICLE: On Things"})), Ok(expected));
     }
 
     #[test]

@@ -32,8 +32,8 @@ pub enum S2Request {
     },
     /// All papers for a boolean query, 1,000 a page.
     ///
-    /// A finished one leaves a place from which the next asks only for papers that were published since, with a
-    /// margin of 30 days for those that are entered late. What has changed in older papers, their citation counts
+    /// A finished one leaves a place from which the next asks only for papers of the year in which it was made, or the
+    /// year before until 30 days have passed: some are entered late, and of some only the year is known. What has changed in older papers, their citation counts
     /// most of all, comes by looking them up again.
     Bulk {
         /// The query: `+ | - " * ( ) ~`.
@@ -104,7 +104,8 @@ impl S2Request {
             Self::Bulk { query, sort } => {
                 let BulkPlace { since, token } = BulkPlace::of(cursor)?;
                 let sort = sort.as_deref().map(|sort| ("sort", sort.to_owned()));
-                let since = since.map(|day| ("publicationDateOrYear", format!("{day}:")));
+                // Papers of which only the year is known count as of its first day, so the whole year is asked for.
+                let since = since.map(|day| ("publicationDateOrYear", format!("{}:", day.get(..4).unwrap_or(day))));
                 let token = token.map(|token| ("token", token.to_owned()));
                 Ok(get(base, "paper/search/bulk", said(query)?, sort.into_iter().chain(since).chain(token)))
             }
@@ -289,7 +290,7 @@ mod tests {
     #[test]
     fn a_bulk_search_of_what_is_new_keeps_its_first_day_from_page_to_page() {
         let bulk = S2Request::Bulk { query: "a".into(), sort: None };
-        let since = ("publicationDateOrYear", "2026-10-01:");
+        let since = ("publicationDateOrYear", "2026:");
         assert_eq!(query(&bulk, Some("since=2026-10-01")), pairs(&[("query", "a"), since]));
         let next = pairs(&[("query", "a"), since, ("token", "A|B=")]);
         assert_eq!(query(&bulk, Some("since=2026-10-01|A|B=")), next);

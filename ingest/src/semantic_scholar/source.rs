@@ -95,12 +95,14 @@ impl S2Source {
                 next.filter(|next| *next < LINKS_RESULTS).map(offset)
             }
             S2Request::Recommended { .. } => None,
-            S2Request::Bulk { .. } => {
+            S2Request::Bulk { sort, .. } => {
                 let place = BulkPlace::of(cursor)?;
                 let token = page.next.as_ref().and_then(|next| next.value("token"));
                 let next = token.filter(|token| Some(*token) != place.token).map(|token| place.next(token));
                 page.owed = place.since.is_some();
-                page.later = if next.is_none() || !page.owed { what_is_new(seen) } else { None };
+                // What is cited most is looked up anew.
+                let by_time = sort.as_deref().is_none_or(|sort| !sort.starts_with("citationCount"));
+                page.later = what_is_new(seen).filter(|_| by_time && (next.is_none() || !page.owed));
                 next
             }
             S2Request::Batch { ids } => {
@@ -125,7 +127,7 @@ impl Source for S2Source {
     }
 
     fn newest_first(&self) -> bool {
-        !matches!(self.request, S2Request::References { .. })
+        !matches!(self.request, S2Request::References { .. } | S2Request::Batch { .. })
     }
 
     async fn page(&self, cursor: Option<&Cursor>, seen: Timestamp) -> Result<Page, IngestError> {

@@ -66,6 +66,6 @@ async fn what_is_no_category_is_refused_without_asking() {
     }
     let cursor = "start=5".parse().unwrap();
     let error = source(&server, "cs.CL").page(Some(&cursor), seen()).await.unwrap_err();
-    assert!(matches!(error, IngestError::Refused { status: None, .. }));
+    assert!(matches!(error, IngestError::NoPlace { .. }), "{error}");
     assert_eq!(server.asked().len(), 0);
 }

@@ -157,7 +157,7 @@ async fn a_refusal_is_told_in_arxivs_words_and_a_foreign_cursor_is_not_asked_for
         let source = source(&server, "2023-11-14", None);
         assert_eq!(source.page(None, seen()).await.unwrap_err().to_string(), told);
         let foreign: Cursor = "start=5".parse().unwrap();
-        assert!(matches!(source.page(Some(&foreign), seen()).await, Err(IngestError::Refused { status: None, .. })));
+        assert!(matches!(source.page(Some(&foreign), seen()).await, Err(IngestError::NoPlace { .. })));
         assert_eq!(server.asked().len(), 1);
     }
 }

@@ -1,7 +1,7 @@
 //! How a query is walked that is longer than arXiv gives, or was read before.
 
 use ingest::arxiv::{ArxivRequest, SortBy};
-use ingest::{Cursor, IngestError, Page, Source};
+use ingest::{Cursor, IngestError, Page, Rejected, Source};
 
 use crate::live_arxiv::{feed, request, source, source_with, titles};
 use crate::server::{Reply, Server, quick};
@@ -60,19 +60,19 @@ async fn a_query_that_passes_what_arxiv_gives_goes_on_in_windows_to_the_end() {
 }
 
 #[tokio::test]
-async fn a_window_that_makes_no_progress_is_an_error_that_says_what_to_narrow() {
+async fn a_walk_that_no_window_leads_on_ends_and_says_what_to_narrow() {
     let server = Server::with([page_of(0..2, 30_003, "2021-01-09", "2021-01-09")]).await;
     let stuck = page_at(&server, "until=2021-01-09;start=29998;began=2023-11-14").await.unwrap();
-    assert_eq!(stuck.papers.len(), 2, "what came is not lost");
-    let error = source(&server).page(stuck.next.as_ref(), seen()).await.unwrap_err().to_string();
-    let day = "refused: arXiv gives the first 30000 results of a query and no more, and 2021-01-09 alone has more; \
+    assert_eq!((stuck.papers.len(), stuck.next), (2, None));
+    let day = "arXiv gives the first 30000 results of a query and no more, and 2021-01-09 alone has more; \
                narrow the query by a category or by words";
-    assert_eq!(error, day);
+    assert_eq!(stuck.rejected, [Rejected { record: source(&server).key(), reason: day.to_owned() }]);
     let by_relevance = ArxivRequest { sort: SortBy::Relevance, ..request() };
     let source = source_with(&server, quick(), by_relevance);
     let stuck = source.page(at("start=29998").as_ref(), seen()).await.unwrap();
-    let error = source.page(stuck.next.as_ref(), seen()).await.unwrap_err().to_string();
-    assert!(error.contains("no more; split it by date with from and until"), "{error}");
+    let reason = &stuck.rejected[0].reason;
+    assert!(reason.contains("no more; split it by date with from and until"), "{reason}");
+    assert_eq!((stuck.next, stuck.later), (None, None), "what is most relevant is looked up anew");
     assert_eq!(server.asked().len(), 2);
 }
 

@@ -102,10 +102,6 @@ async fn a_failure_that_passes_is_waited_out_and_one_that_does_not_is_told_once(
     }
     let said = r#"{"status":"failed","message-type":"validation-failure","message":[{"message":"This route does not support select"}]}"#;
     for (reply, told) in [
-        (
-            Reply::status(400, said),
-            "refused (HTTP 400): Crossref says: This route does not support select; change the request",
-        ),
         (Reply::status(403, "blocked"), "refused (HTTP 403): Crossref says: blocked; check sources.crossref.base_url"),
         (Reply::status(404, "<html>"), "refused (HTTP 404): Crossref says: <html>; check sources.crossref.base_url"),
         (Reply::ok("<html>"), "not readable as an answer of crossref: an HTML page"),
@@ -114,6 +110,15 @@ async fn a_failure_that_passes_is_waited_out_and_one_that_does_not_is_told_once(
         assert_eq!(page(&server, &["10.1000/a"]).await.unwrap_err().to_string(), told);
         assert_eq!(server.asked().len(), 1);
     }
+    let server = Server::with([Reply::status(400, said), single(json!({"DOI": "10.1000/b;2", "title": ["B"]}))]).await;
+    let rest = page(&server, &["10.1000/a;1", "10.1000/b;2"]).await.unwrap();
+    let rejected: Vec<_> = rest.rejected.iter().map(|r| (r.record.as_str(), r.reason.as_str())).collect();
+    let reason = "refused (HTTP 400): Crossref says: This route does not support select; change the request";
+    assert_eq!(
+        (titles(&rest), rejected),
+        (vec!["B"], vec![("10.1000/a;1", reason)]),
+        "one that is refused stops no other"
+    );
     let moved = Server::with([Reply::status(301, "").with("location", "http://elsewhere.invalid/")]).await;
     let told = page(&moved, &["10.1000/a"]).await.unwrap_err().to_string();
     assert!(told.contains("sent on to http://elsewhere.invalid/"), "{told}");

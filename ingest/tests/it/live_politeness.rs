@@ -67,6 +67,19 @@ async fn repetitions_keep_the_pause_too() {
 }
 
 #[tokio::test]
+async fn where_it_is_sent_on_to_it_asks_at_its_turn_and_not_for_ever() {
+    let to = |place: &str| Reply::status(302, "").with("location", place);
+    let server = Server::with([to("/elsewhere?y=1"), Reply::ok("<feed/>")]).await;
+    ask(&source(&server, None)).await;
+    kept(&server, 2);
+    assert_eq!(server.asked()[1].uri, "/elsewhere?y=1");
+    let ring = Server::with([to("/ring")]).await;
+    let error = source(&ring, None).page(None, seen()).await.unwrap_err().to_string();
+    assert!(error.starts_with("refused (HTTP 302): sent on to /ring"), "{error}");
+    kept(&ring, 6);
+}
+
+#[tokio::test]
 async fn a_wait_that_one_is_asked_for_holds_for_the_other() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("arxiv.pace");

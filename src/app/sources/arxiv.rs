@@ -1,11 +1,11 @@
 //! Which source of arXiv's a request asks. All of them share one client, and so the pause between requests.
 
 use ingest::Source;
-use ingest::arxiv::{ArxivRequest, ArxivSource, DailySource, HarvestRequest, HarvestSource};
+use ingest::arxiv::{ArxivRequest, ArxivSource, DailySource, HarvestRequest, HarvestSource, SortBy};
 use paper::{ArxivId, SourceName};
 
 use super::{ARXIV_INTERVAL, SourceError, Sources, address};
-use crate::config::SyncSpec;
+use crate::config::{Sort, SyncSpec};
 
 impl Sources {
     pub(super) fn arxiv(&self, spec: &SyncSpec) -> Result<Box<dyn Source>, SourceError> {
@@ -30,5 +30,10 @@ fn query(spec: &SyncSpec) -> Result<ArxivRequest, SourceError> {
     let ids: Result<Vec<ArxivId>, _> = spec.ids.iter().map(|id| id.parse()).collect();
     let ids = ids.map_err(|error| SourceError::Spec(error.to_string()))?;
     let (query, category) = (spec.query.clone(), spec.category.clone());
-    Ok(ArxivRequest { query, category, ids, from: spec.from, until: spec.until, ..ArxivRequest::default() })
+    let sort = match spec.sort {
+        Some(Sort::Relevance) => SortBy::Relevance,
+        Some(Sort::Updated) => SortBy::LastUpdated,
+        _ => SortBy::Submitted,
+    };
+    Ok(ArxivRequest { query, category, ids, from: spec.from, until: spec.until, sort, ..ArxivRequest::default() })
 }

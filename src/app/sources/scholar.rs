@@ -9,7 +9,7 @@ use ingest::semantic_scholar::{S2Diff, S2Lookup, S2Request, S2Source};
 use paper::SourceName;
 
 use super::{Enrichment, SourceError, Sources, address};
-use crate::config::{SyncSpec, optional_secret};
+use crate::config::{Sort, SyncSpec, optional_secret};
 
 /// Semantic Scholar asks for one request a second, whatever asks.
 const SCHOLAR_INTERVAL: Duration = Duration::from_secs(1);
@@ -54,8 +54,11 @@ fn request(spec: &SyncSpec) -> S2Request {
         return S2Request::Citations { id };
     }
     match spec.query.clone() {
-        // As arXiv does: what is new comes first, so that a repeated sync with --max finds it.
-        Some(query) if spec.bulk => S2Request::Bulk { query, sort: Some("publicationDate:desc".to_owned()) },
+        Some(query) if spec.bulk => {
+            // As arXiv does: what is new comes first, so that a repeated sync with --max finds it.
+            let sort = if spec.sort == Some(Sort::Cited) { "citationCount:desc" } else { "publicationDate:desc" };
+            S2Request::Bulk { query, sort: Some(sort.to_owned()) }
+        }
         Some(query) => S2Request::Search { query },
         None if spec.recommended_for.is_empty() => S2Request::Batch { ids: spec.ids.clone() },
         None => S2Request::Recommended { ids: spec.recommended_for.clone() },

@@ -13,7 +13,8 @@ use lectern::store::Store;
 use paper::{Author, Paper, SourceName};
 
 const RECORDS: usize = 20_000;
-const BATCH: usize = 1_000;
+/// As many as an import stores at once.
+const BATCH: usize = 2_000;
 
 /// The first papers of the shared corpus; invented ones of their size where it is missing.
 fn records() -> Vec<Paper> {

@@ -9,7 +9,7 @@ use crate::error::REINDEX;
 use crate::{IndexError, ModelInfo};
 
 /// Counts up with every change after which an older index cannot be read or means something else.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 
 /// The folder of an index.
 #[derive(Debug, Clone)]
@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(layout.claim(Some(&model("a")), || false).unwrap(), Some("a".to_owned()));
         assert_eq!(layout.claim(None, || false).unwrap(), Some("a".to_owned()));
         let error = layout.claim(Some(&model("b")), || true).unwrap_err().to_string();
-        assert!(error.contains("built with model a (8 numbers), format 1, configured is model b"), "{error}");
+        assert!(error.contains("built with model a (8 numbers), format 2, configured is model b"), "{error}");
         assert!(error.contains("lectern reindex"), "{error}");
         layout.destroy().unwrap();
         assert_eq!(layout.claim(Some(&model("b")), || false).unwrap(), Some("b".to_owned()));

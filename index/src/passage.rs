@@ -112,15 +112,26 @@ pub struct Passage {
 /// left out. A paper without abstract has its title as only passage.
 #[must_use]
 pub fn split(id: PaperId, paper: &Paper) -> Vec<Passage> {
+    let paper_id = id;
     let section = match &paper.abstract_text {
         Some(text) if !text.trim().is_empty() => Section::Abstract,
         _ => Section::Title,
     };
-    let characters: Vec<char> = section.text_of(paper).chars().collect();
+    let text = section.text_of(paper);
+    let whole = text.trim();
+    let (start, length) = (text.chars().take_while(|c| c.is_whitespace()).count(), whole.chars().count());
+    let passage = |ordinal, start, end, text| {
+        let id = PassageId::derive(id, ordinal);
+        Passage { id, paper: paper_id, ordinal, section, start, end, text }
+    };
+    if (1..=WHOLE_UP_TO).contains(&length) {
+        return vec![passage(0, start, start + length, whole.to_owned())];
+    }
+    let characters: Vec<char> = text.chars().collect();
     let mut passages = Vec::new();
     for (ordinal, (start, end)) in (0..).zip(pieces(&characters)) {
         let text = characters.iter().skip(start).take(end - start).collect();
-        passages.push(Passage { id: PassageId::derive(id, ordinal), paper: id, ordinal, section, start, end, text });
+        passages.push(passage(ordinal, start, end, text));
     }
     passages
 }

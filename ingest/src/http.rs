@@ -1,6 +1,7 @@
 //! The one way out: a client that says who it is, asks politely and waits when told to.
 
 mod download;
+mod outgoing;
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -14,9 +15,9 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{RequestBuilder, Response};
-use secrecy::{ExposeSecret, SecretString};
-use url::Url;
+use secrecy::ExposeSecret;
 
+pub(crate) use self::outgoing::Outgoing;
 use crate::breaker::Admission;
 use crate::politeness::{Politeness, Turn};
 use crate::{IngestError, Resting};
@@ -24,7 +25,7 @@ use crate::{IngestError, Resting};
 /// The shortest first pause before a request is repeated.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// How often a request is sent on to another address before it is taken for a ring.
+/// How often a request is sent on before it is taken for a ring.
 const MAX_REDIRECTS: usize = 5;
 
 /// How a [`PoliteClient`] behaves towards one source.
@@ -66,51 +67,6 @@ impl Default for ClientSettings {
             breaker_failures: 3,
             breaker_pause: Duration::from_secs(300),
         }
-    }
-}
-
-/// A request to a source.
-#[derive(Debug, Clone)]
-pub(crate) struct Outgoing {
-    url: Url,
-    json: Option<String>,
-    key: Option<(&'static str, SecretString)>,
-    setting: &'static str,
-}
-
-impl Outgoing {
-    /// `setting` is the name of the setting that the address comes from, for errors.
-    pub(crate) fn get(url: Url, setting: &'static str) -> Self {
-        Self { url, json: None, key: None, setting }
-    }
-
-    /// Sends a JSON document along, by POST.
-    pub(crate) fn with_json(self, document: String) -> Self {
-        Self { json: Some(document), ..self }
-    }
-
-    /// Sends a key in a header of that name, marked so that nothing prints it.
-    pub(crate) fn with_key(self, header: &'static str, key: Option<SecretString>) -> Self {
-        Self { key: key.map(|key| (header, key)), ..self }
-    }
-
-    /// The address without the query.
-    fn address(&self) -> String {
-        let mut url = self.url.clone();
-        url.set_query(None);
-        url.to_string()
-    }
-
-    /// The request to the address that the other side sends it on to: on the same host, and never from https back to
-    /// http, for a key must not travel further than it was meant to. A document goes along only where the status says
-    /// so (RFC 9110, section 15.4).
-    fn sent_on(&self, status: u16, location: Option<&str>) -> Option<Self> {
-        let follows = matches!(status, 307 | 308) || (matches!(status, 301..=303) && self.json.is_none());
-        let (from, to) = (&self.url, self.url.join(location.filter(|_| follows)?).ok()?);
-        let upgrade = from.scheme() == "http" && to.scheme() == "https";
-        let same_place = from.scheme() == to.scheme() && from.port_or_known_default() == to.port_or_known_default();
-        let allowed = from.host_str() == to.host_str() && (upgrade || same_place);
-        allowed.then(|| Self { url: to, ..self.clone() })
     }
 }
 
@@ -201,14 +157,12 @@ impl PoliteClient {
         fetched
     }
 
-    /// Tells the breaker how a request ended. A refusal is an answer; what is unreadable tells nothing of either.
+    /// Tells the breaker how a request ended. A refusal is an answer, and what is unreadable too.
     async fn learn_from(&self, error: Option<&IngestError>, admission: Option<Admission>) {
         let Some(admission) = admission else { return };
         let ClientSettings { breaker_failures, breaker_pause, .. } = self.settings;
         let learnt = match error {
-            None | Some(IngestError::Refused { status: Some(_), .. } | IngestError::Short { .. }) => {
-                self.politeness.answered().await
-            }
+            Some(IngestError::Resting { .. } | IngestError::Io { .. }) => Ok(()),
             Some(error @ (IngestError::RateLimited { .. } | IngestError::Transient { .. })) => {
                 let (why, now) = (error.to_string(), (self.clock)());
                 let fail = |breaker: &mut crate::breaker::Breaker| {
@@ -216,7 +170,7 @@ impl PoliteClient {
                 };
                 self.politeness.judge(fail).await
             }
-            Some(_) => Ok(()),
+            _ => self.politeness.answered().await,
         };
         if let Err(fault) = learnt {
             tracing::warn!(%fault, "it is not noted how a request ended");
@@ -262,8 +216,9 @@ impl PoliteClient {
     }
 
     async fn send_once(&self, request: &Outgoing, admission: &mut Option<Admission>) -> Result<Answer, Failed> {
+        let built = self.build(request)?;
         let mut turn = self.politeness.turn(admission).await?;
-        let response = match self.build(request)?.send().await {
+        let response = match built.send().await {
             Ok(response) => response,
             Err(error) => {
                 // Where nobody listens, a minute of asking again only hides a wrong address from the user.

@@ -60,12 +60,13 @@ impl Politeness {
     /// [`IngestError::Resting`] while the breaker is open, [`IngestError::Io`] when the file cannot be used.
     pub(crate) async fn turn(&self, admission: &mut Option<Admission>) -> Result<Turn<'_>, IngestError> {
         let mut turn = self.locked().await?;
-        if *admission != Some(Admission::Probe) {
-            *admission = Some(turn.noted.breaker.admit((self.clock)())?);
-        }
         let wait = self.until(turn.noted.not_before);
+        // Before it is admitted: what is not asked has not failed.
         if wait > self.patience() {
             return Err(IngestError::RateLimited { retry_after: Some(wait) });
+        }
+        if *admission != Some(Admission::Probe) {
+            *admission = Some(turn.noted.breaker.admit((self.clock)())?);
         }
         tokio::time::sleep(wait).await;
         // Noted before the request as well, so that one which is broken off counts.

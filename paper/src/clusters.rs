@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::identity::own_title;
-use crate::{Paper, identity_keys, surname};
+use crate::{Paper, SourceName, identity_keys, surname};
 
 /// Disjoint sets of places.
 pub(crate) struct Sets {
@@ -49,6 +49,8 @@ pub(crate) struct Summary {
     pub(crate) ids: BTreeMap<String, BTreeSet<String>>,
     pub(crate) titles: BTreeSet<String>,
     pub(crate) surnames: BTreeSet<String>,
+    /// The titles of lines of the user's own.
+    lines: BTreeSet<String>,
 }
 
 impl Summary {
@@ -58,6 +60,9 @@ impl Summary {
             self.ids.entry(kind).or_default().insert(key);
         }
         self.titles.insert(own_title(record));
+        if record.source().is_none_or(|source| source == SourceName::Import) {
+            self.lines.insert(own_title(record));
+        }
         self.surnames.extend(record.authors.iter().map(|author| surname(&author.name)).filter(|name| !name.is_empty()));
     }
 
@@ -70,9 +75,17 @@ impl Summary {
         self.ids.keys().any(|kind| kind != "local" && self.differ_in(other, kind))
     }
 
-    /// Whether a shared DOI or PubMed id is not enough: another identifier differs, or the user's own with the title.
+    /// Whether a shared DOI or PubMed id is not enough: another identifier differs, or the user's own with the title, or
+    /// lines of the user's own have it under titles of their own, the chapters of a book.
     pub(crate) fn told_apart(&self, other: &Self) -> bool {
-        self.conflicts(other) || (self.differ_in(other, "local") && self.titles.is_disjoint(&other.titles))
+        let lines = !self.lines.is_empty() && !other.lines.is_empty() && self.lines.is_disjoint(&other.lines);
+        let may_differ = lines && !self.share(other, "local");
+        self.conflicts(other)
+            || ((self.differ_in(other, "local") || may_differ) && self.titles.is_disjoint(&other.titles))
+    }
+
+    fn share(&self, other: &Self, kind: &str) -> bool {
+        matches!((self.ids.get(kind), other.ids.get(kind)), (Some(a), Some(b)) if !a.is_disjoint(b))
     }
 }
 

@@ -25,8 +25,9 @@ pub fn identity_keys(paper: &Paper) -> Vec<String> {
 
 /// The key of one source's record of a paper, under which a later record of the same source replaces
 /// it: arXiv's id, by OAI-PMH one of its own, since what that tells has no version and lacks what the query API tells,
-/// and the other way round; Semantic Scholar's id or corpus id, the user's own id with the title and the line's other ids; else the strongest of the
-/// others; else, for a record without any identifier, a digest of its text.
+/// and the other way round; Semantic Scholar's id or corpus id; of a file of the user's own its id, else the strongest other
+/// one, with the title and the line's other ids, for lines share numbers and the chapters of a book its DOI; else the
+/// strongest of the others; else, for a record without any identifier, a digest of its text.
 #[must_use]
 pub fn record_key(paper: &Paper) -> String {
     let keys = identity_keys(paper);
@@ -45,7 +46,8 @@ pub fn record_key(paper: &Paper) -> String {
     }
     // Every file numbers its lines for itself: the title, and the identifiers that only a work or a book has, tell
     // line 1 of one file from line 1 of another.
-    let told_apart = |key: &String| match key.starts_with("local:") {
+    let is_own = !matches!(own, "arxiv:" | "s2:" | "doi:");
+    let told_apart = |key: &String| match is_own || key.starts_with("local:") {
         true => {
             let others = keys.iter().filter(|other| *other != key).map(|other| format!(" {other}"));
             format!("{key}:{}{}", own_title(paper), others.collect::<String>())
@@ -83,6 +85,9 @@ pub(crate) fn own_title(paper: &Paper) -> String {
 
 /// Lower case letters and digits only, accents taken off (NFKD).
 pub(crate) fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.bytes().filter(u8::is_ascii_alphanumeric).map(|b| char::from(b.to_ascii_lowercase())).collect();
+    }
     text.nfkd()
         .filter(|c| !is_combining_mark(*c))
         .map(|c| match c {

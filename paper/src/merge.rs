@@ -42,8 +42,8 @@ pub fn merge(records: &[Paper]) -> Option<Paper> {
     })
 }
 
-/// Of two records that one source gave for one paper, the one to keep: the later update, else the
-/// higher arXiv version, else the one seen later. Ties are broken by content, so that the choice never
+/// Of two records that one source gave for one paper, the one to keep: of arXiv's the higher version, else the later update,
+/// else the higher version, else the one seen later. Ties are broken by content, so that the choice never
 /// depends on the order of arrival.
 #[must_use]
 pub fn newer_of_same_record<'a>(a: &'a Paper, b: &'a Paper) -> &'a Paper {
@@ -60,8 +60,11 @@ fn by_trust(a: &Paper, b: &Paper) -> Ordering {
 /// Newest first.
 fn by_age(a: &Paper, b: &Paper) -> Ordering {
     let seen = |paper: &Paper| paper.sources.iter().map(|s| s.seen).max();
+    // An announcement of arXiv's tells the version, and no date of it; so do all of its records under that name.
+    let version = |paper: &Paper| paper.ids.arxiv_version.filter(|_| paper.source() == Some(SourceName::Arxiv));
+    let by_version = version(b).cmp(&version(a)).then_with(|| by_version(a, b));
     // The other way round than between sources: what is known sorts after what is not.
-    by_version(a, b).then_with(|| seen(b).cmp(&seen(a))).then_with(|| by_text(b, a))
+    by_version.then_with(|| seen(b).cmp(&seen(a))).then_with(|| by_text(b, a))
 }
 
 fn by_version(a: &Paper, b: &Paper) -> Ordering {
@@ -153,8 +156,10 @@ fn merge_ids(ordered: &[&Paper]) -> PaperIds {
 fn is_withdrawn(ordered: &[&Paper]) -> bool {
     let of_arxiv = || ordered.iter().filter(|paper| paper.source() == Some(SourceName::Arxiv));
     let seen = |paper: &Paper| paper.sources.iter().map(|sighting| sighting.seen).max();
-    match of_arxiv().map(|paper| (paper.updated, seen(paper))).max() {
-        Some(last) => of_arxiv().any(|paper| (paper.updated, seen(paper)) == last && paper.withdrawn),
+    // OAI-PMH tells of an update only where there are several versions.
+    let dated = |paper: &Paper| paper.updated.or(paper.published);
+    match of_arxiv().map(|paper| (dated(paper), seen(paper))).max() {
+        Some(last) => of_arxiv().any(|paper| (dated(paper), seen(paper)) == last && paper.withdrawn),
         None => ordered.iter().any(|paper| paper.withdrawn),
     }
 }
@@ -240,12 +245,25 @@ mod tests {
         later.updated = Some("2017-12-06".parse().unwrap());
         later.ids.arxiv_version = None;
         later.title = "Attention, revised".into();
-        assert_eq!(newer_of_same_record(&first, &later).title, "Attention, revised");
         let merged = merge(&[first.clone(), later.clone()]).unwrap();
         assert_eq!((merged.title.as_str(), merged.ids.arxiv_version), ("Attention, revised", None));
         later.updated = first.updated;
         let merged = merge(&[later, first]).unwrap();
         assert_eq!((merged.title.as_str(), merged.ids.arxiv_version), ("Attention v1", Some(1)));
+    }
+
+    #[test]
+    fn an_announcement_gives_way_to_the_record_of_its_version_and_no_other() {
+        let announced = arxiv(2);
+        let full = |version: u16, day: &str| {
+            let mut paper = arxiv(version);
+            (paper.updated, paper.comment) = (Some(day.parse().unwrap()), Some(format!("of v{version}")));
+            paper
+        };
+        for (record, kept) in [(full(1, "2017-06-12"), None), (full(2, "2017-06-19"), Some("of v2"))] {
+            assert_eq!(newer_of_same_record(&announced, &record).comment.as_deref(), kept);
+            assert_eq!(newer_of_same_record(&record, &announced).comment.as_deref(), kept);
+        }
     }
 
     #[test]
@@ -259,6 +277,14 @@ mod tests {
         assert!(withdrawn(&[told("2017-06-12", 10, false), told("2017-12-06", 5, true)]), "the newer version");
         assert!(withdrawn(&[told("2017-06-12", 10, false), told("2017-06-12", 20, true)]), "the later word");
         assert!(!withdrawn(&[told("2017-06-12", 10, true), told("2017-06-12", 20, false)]), "it is back");
+        let harvested = |seen: i64, withdrawn: bool| {
+            let mut paper = told("2017-06-12", seen, withdrawn);
+            // So OAI-PMH tells of a paper that has one version.
+            (paper.updated, paper.ids.arxiv_version) = (None, None);
+            paper
+        };
+        assert!(withdrawn(&[told("2017-06-12", 10, false), harvested(20, true)]));
+        assert!(!withdrawn(&[told("2017-06-12", 10, true), harvested(20, false)]));
         let imported = Paper { withdrawn: true, ..Paper::new("Attention", SourceName::Import, at(1)) };
         assert!(withdrawn(&[scholar(), imported.clone()]), "nobody else can know");
         assert!(!withdrawn(&[told("2017-06-12", 10, false), imported]));

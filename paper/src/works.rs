@@ -84,12 +84,15 @@ pub enum LinkKind {
 
 /// The keys by which a record meets others of its work; `former` has the [`likeness_key`]s of its earlier states, since
 /// a title that was given up still leads to the paper, and `lent` the links of the papers that it was looked up for. A
-/// lent one does not count once the record has an identifier of that kind itself.
+/// lent one does not count once the record has an identifier of that kind itself, nor where several of a kind are lent: a
+/// work that was found for two papers does not make them one.
 #[must_use]
 pub fn links(record: &Paper, former: &[String], lent: &[String]) -> Vec<(LinkKind, String)> {
     let mut keys = identity_keys(record);
     let kind = |key: &str| key.split(':').next().unwrap_or_default().to_owned();
-    let lent: Vec<&String> = lent.iter().filter(|link| keys.iter().all(|key| kind(key) != kind(link))).collect();
+    let is_alone = |link: &&String| lent.iter().filter(|other| kind(other) == kind(link)).count() == 1;
+    let is_new = |link: &&String| keys.iter().all(|key| kind(key) != kind(link));
+    let lent: Vec<&String> = lent.iter().filter(is_alone).filter(is_new).collect();
     for key in keys.iter_mut().filter(|key| key.starts_with("local:")) {
         *key = format!("{key}:{}", own_title(record));
     }

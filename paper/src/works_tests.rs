@@ -46,6 +46,37 @@ fn weighed(records: &[Paper], decisions: &[Decision], crowded: &dyn Fn(&str) -> 
 }
 
 #[test]
+fn a_work_that_was_found_for_two_papers_does_not_make_them_one() {
+    let kinds = |lent: &[&str]| {
+        let lent: Vec<String> = lent.iter().map(|link| (*link).to_owned()).collect();
+        let found = with(record(SourceName::Crossref, "Found"), "doi:10.1000/a");
+        links(&found, &[], &lent)
+            .into_iter()
+            .filter(|(kind, _)| *kind == LinkKind::Id)
+            .map(|(_, key)| key)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(&["arxiv:1706.00001", "s2:1"]), ["arxiv:1706.00001", "s2:1"]);
+    assert_eq!(kinds(&["arxiv:1706.00001", "arxiv:1706.00002", "s2:1"]), ["s2:1"]);
+}
+
+#[test]
+fn lines_without_an_id_that_share_a_doi_are_one_work_where_they_share_a_title() {
+    let chapter = |title: &str, text: &str| {
+        let mut paper = with(record(SourceName::Import, title), "doi:10.1000/book");
+        paper.abstract_text = Some(text.to_owned());
+        paper
+    };
+    let records = [chapter("Saliency", "We look."), chapter("Masking", "We hide."), chapter("Saliency.", "We looked.")];
+    let names: BTreeSet<String> = records.iter().map(|record| RecordName::of(record).record).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert_eq!(partition(&records, &[]), [vec![0, 2], vec![1]]);
+    let published = with(scholar(1, "Masking"), "doi:10.1000/book");
+    let known = [records[0].clone(), records[1].clone(), published];
+    assert_eq!(partition(&known, &[]), [vec![0], vec![1, 2]]);
+}
+
+#[test]
 fn an_id_of_one_work_joins_whatever_else_differs_and_is_the_reason() {
     let records = [
         with(with(record(SourceName::Arxiv, "One"), "arxiv:1706.00001"), "doi:10.1000/a"),

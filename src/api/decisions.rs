@@ -11,7 +11,7 @@ use super::ApiState;
 use super::error::ApiError;
 use super::extract::{Body, Pairs};
 use super::papers::find;
-use crate::store::Decided;
+use crate::store::{Decided, Store, StoreError};
 
 /// Decisions on a page.
 const DECISIONS: usize = 20;
@@ -57,11 +57,16 @@ pub(super) async fn list(State(state): State<ApiState>, Pairs(pairs): Pairs) -> 
             _ => return Err(ApiError::bad_request(format!("unknown parameter `{name}`; there are limit and cursor"))),
         }
     }
-    let mut decisions = state.app.library.store.decisions(before, limit + 1).await?;
+    Ok(Json(page(&state.app.library.store, before, limit).await?))
+}
+
+/// The decisions that were made before this one.
+pub(crate) async fn page(store: &Store, before: Option<i64>, limit: usize) -> Result<Decisions, StoreError> {
+    let mut decisions = store.decisions(before, limit + 1).await?;
     let more = decisions.len() > limit;
     decisions.truncate(limit);
     let next = decisions.last().filter(|_| more).map(|decision| decision.id.to_string());
-    Ok(Json(Decisions { decisions, next }))
+    Ok(Decisions { decisions, next })
 }
 
 /// `POST /v1/decisions`: 201 with what was decided.

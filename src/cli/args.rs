@@ -315,8 +315,12 @@ pub enum PapersCommand {
         #[arg(required = true)]
         records: Vec<paper::RecordName>,
     },
-    /// Every decision, the newest first, also those that were taken back
-    Decisions,
+    /// The decisions, the newest first, also those that were taken back
+    Decisions {
+        /// Those that were made before this one
+        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i64).range(1..))]
+        before: Option<i64>,
+    },
     /// Take a decision back
     Undo {
         /// Its number

@@ -9,7 +9,7 @@ use super::output::{Output, count};
 use super::reach::Reached;
 use super::remote::Remote;
 use super::{Outcome, Usage, args::PapersCommand};
-use crate::api::decisions::Decisions;
+use crate::api::decisions::{self, Decisions};
 use crate::app::App;
 use crate::store::{Decided, Provenance};
 
@@ -19,7 +19,7 @@ const DECISIONS: usize = 50;
 /// What a command on papers gives.
 enum Told {
     Records(Provenance),
-    Decisions(Vec<Decided>),
+    Decisions(Decisions),
     Decided(Decided),
 }
 
@@ -31,12 +31,7 @@ pub(crate) async fn papers(reached: &Reached, command: PapersCommand, output: &m
     match &told {
         Told::Records(provenance) => output.print(provenance, || records(provenance))?,
         Told::Decided(decided) => output.print(decided, || line(decided))?,
-        Told::Decisions(decisions) => {
-            output.print(&json!({"decisions": decisions}), || match decisions.as_slice() {
-                [] => "no decisions; `lectern papers join` and `lectern papers separate` make them\n".to_owned(),
-                decisions => decisions.iter().map(line).collect(),
-            })?
-        }
+        Told::Decisions(page) => output.print(page, || listed(page))?,
     }
     Ok(Outcome::Done)
 }
@@ -46,7 +41,9 @@ async fn perform(app: &App, command: PapersCommand) -> anyhow::Result<Told> {
     let (store, now) = (&app.library.store, app.clock.now());
     let decided = match command {
         PapersCommand::Records { id } => return provenance(app, &id).await.map(Told::Records),
-        PapersCommand::Decisions => return Ok(Told::Decisions(store.decisions(None, DECISIONS).await?)),
+        PapersCommand::Decisions { before } => {
+            return Ok(Told::Decisions(decisions::page(store, before, DECISIONS).await?));
+        }
         PapersCommand::Join { ids } => {
             let mut papers = Vec::with_capacity(ids.len());
             for id in &ids {
@@ -71,9 +68,9 @@ async fn perform_there(server: &Remote, command: PapersCommand) -> anyhow::Resul
         PapersCommand::Records { id } => {
             return Ok(Told::Records(server.look_up(&format!("/v1/papers/{}/records", in_path(&id)?)).await?));
         }
-        PapersCommand::Decisions => {
-            let page: Decisions = server.look_up(&format!("/v1/decisions?limit={DECISIONS}")).await?;
-            return Ok(Told::Decisions(page.decisions));
+        PapersCommand::Decisions { before } => {
+            let before = before.map_or_else(String::new, |before| format!("&cursor={before}"));
+            return Ok(Told::Decisions(server.look_up(&format!("/v1/decisions?limit={DECISIONS}{before}")).await?));
         }
         PapersCommand::Join { ids } => server.decide(&json!({"join": ids})).await?,
         PapersCommand::Separate { id, records } => {
@@ -114,6 +111,14 @@ fn records(told: &Provenance) -> String {
         let _ = writeln!(text, "{field}: {}", names.join(", "));
     }
     text
+}
+
+fn listed(page: &Decisions) -> String {
+    let more = page.next.as_ref().map(|next| format!("there are more: lectern papers decisions --before {next}\n"));
+    match page.decisions.as_slice() {
+        [] => "no decisions; `lectern papers join` and `lectern papers separate` make them\n".to_owned(),
+        decisions => decisions.iter().map(line).chain(more).collect(),
+    }
 }
 
 fn line(decided: &Decided) -> String {

@@ -20,7 +20,7 @@ use super::{Library, LibraryError, Progress, Rejections, sniff};
 use crate::store::UpsertCounts;
 
 /// Lines read and stored at once, and after how many bytes fewer of them.
-const BATCH: usize = 1_000;
+const BATCH: usize = 2_000;
 const BATCH_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What an import did.

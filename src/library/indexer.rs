@@ -105,14 +105,19 @@ impl Library {
     }
 
     /// Follows the store until the future is dropped. A failed batch is tried again after a pause: the
-    /// cause (a full disk, a server that is away) may pass, and nothing is lost by waiting.
+    /// cause (a full disk, a server that is away) may pass, and nothing is lost by waiting. Each try embeds the batch
+    /// anew, so the pause doubles.
     pub async fn follow_store(&self) {
-        const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(30);
+        const FIRST_PAUSE: Duration = Duration::from_secs(30);
+        const LONGEST_PAUSE: Duration = Duration::from_secs(30 * 60);
+        let mut pause = FIRST_PAUSE;
         loop {
             if let Err(fault) = self.index_pending(&|_, _| {}).await {
-                tracing::error!(%fault, "indexing stopped; trying again in {} s", PAUSE_AFTER_FAILURE.as_secs());
-                tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+                tracing::error!(%fault, "indexing stopped; trying again in {} s", pause.as_secs());
+                tokio::time::sleep(pause).await;
+                pause = LONGEST_PAUSE.min(pause * 2);
             } else {
+                pause = FIRST_PAUSE;
                 self.changed.notified().await;
             }
         }

@@ -123,6 +123,10 @@ impl Library {
         Ok(report)
     }
 
+    async fn kept_place(&self, key: &str) -> Result<Option<Place>, LibraryError> {
+        Ok(self.store.cursor(key).await?.and_then(|place| Place::read(&place)))
+    }
+
     async fn take_page(&self, source: SourceName, page: Page, report: &mut SyncReport) -> Result<(), LibraryError> {
         report.counts += self.store.upsert(&page.papers).await?;
         if !page.deleted.is_empty() {
@@ -165,15 +169,27 @@ impl Walk<'_, '_> {
                 Ok(Some(source.page(self.place.cursor.as_ref(), now).await?))
             }
             None => {
-                self.library.store.clear_cursor(&self.key).await?;
+                // Before the place is cleared: a crash between the two repeats this page and no more.
                 if let Some(later) = later {
-                    let declined = Some(most).filter(|_| self.report.stopped_at_max).or(self.place.declined);
-                    let later = Place { skip: 0, cursor: Some(later), declined };
+                    let later = self.begins_later(later, owed).await?;
                     self.library.store.save_cursor(&later_key(&self.key), &later.to_string(), now).await?;
                 }
+                self.library.store.clear_cursor(&self.key).await?;
                 Ok(None)
             }
         }
+    }
+
+    /// Where the next sync begins. What an earlier one owes is still owed when this one has read further back and declined
+    /// the rest.
+    async fn begins_later(&self, later: Cursor, owed: bool) -> Result<Place, LibraryError> {
+        let declined = Some(self.request.max).filter(|_| self.report.stopped_at_max).or(self.place.declined);
+        let earlier = match declined {
+            Some(_) if !owed => self.library.kept_place(&later_key(&self.key)).await?,
+            _ => None,
+        };
+        let own = Place { skip: 0, cursor: Some(later), declined };
+        Ok(earlier.map_or(own, |earlier| Place { declined, ..earlier }))
     }
 
     /// Takes from a page what was taken before, and what is beyond the most papers; whether there is any of that.
@@ -197,10 +213,14 @@ impl Walk<'_, '_> {
         let mut refused_places = Vec::new();
         let mut found = None;
         for (kept, resumed) in [(key.clone(), true), (later_key(key), false)] {
-            let place = library.store.cursor(&kept).await?.and_then(|place| Place::read(&place));
-            // Where more papers are wanted than before, what was declined then is read now.
-            let holds = |place: &Place| place.declined.is_none_or(|declined| declined >= request.max);
-            let Some(place) = place.filter(holds) else { continue };
+            let Some(place) = library.kept_place(&kept).await? else { continue };
+            // Where more papers are wanted than before, what was declined then is read now, and what is owed after that.
+            if place.declined.is_some_and(|declined| declined < request.max) {
+                if resumed {
+                    library.store.save_cursor(&later_key(key), &place.to_string(), library.clock.now()).await?;
+                }
+                continue;
+            }
             match request.source.page(place.cursor.as_ref(), library.clock.now()).await {
                 Err(refused) if refused.may_be_of_the_cursor() => {
                     report.began_anew = Some(refused.to_string());

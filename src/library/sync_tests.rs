@@ -194,8 +194,47 @@ async fn of_a_source_that_gives_the_newest_first_the_rest_is_declined_and_what_c
     assert_eq!(run_at_most(&library, &source, 2).await, (0, false));
     assert_eq!(source.asked(), ["", "since=1", "since=1", "since=1;2", "since=2"]);
     assert_eq!(run_at_most(&library, &source, 3).await, (1, true), "more are wanted than before");
-    assert_eq!(run_at_most(&library, &source, 3).await, (0, true));
-    assert_eq!(source.asked(), ["", "since=1"]);
+    assert_eq!(run_at_most(&library, &source, 3).await, (0, false));
+    assert_eq!(source.asked(), ["", "since=2"], "what is owed is read all the same");
+}
+
+#[tokio::test]
+async fn who_reads_further_back_still_reads_what_is_owed() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = library(folder.path()).await;
+    let source = Scripted::new(&library, |place| {
+        Ok(match place {
+            "" => Page { later: Some("since=9".parse().unwrap()), ..page(&["1", "2", "3"], Some("b")) },
+            "since=9" => {
+                Page { owed: true, later: Some("since=10".parse().unwrap()), ..page(&["11", "12", "13"], None) }
+            }
+            other => panic!("asked for `{other}`"),
+        })
+    });
+    assert_eq!(run_at_most(&library, &source, 2).await, (2, true));
+    assert_eq!(run_at_most(&library, &source, 2).await, (2, true), "one of what is owed is left");
+    assert_eq!(run_at_most(&library, &source, 3).await, (1, true), "the third of the newest");
+    assert_eq!(run_at_most(&library, &source, 3).await, (1, false), "and what was left");
+    assert_eq!(source.asked(), ["", "since=9", "", "since=9"]);
+}
+
+#[tokio::test]
+async fn a_walk_that_cannot_say_where_the_next_begins_has_not_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = library(folder.path()).await;
+    let source = Scripted::new(&library, |place| {
+        Ok(match place {
+            "" => page(&["1"], Some("b")),
+            _ => Page { later: Some("since=9".parse().unwrap()), ..page(&["2"], None) },
+        })
+    });
+    let break_later = "CREATE TRIGGER full BEFORE INSERT ON cursors WHEN NEW.request LIKE '%#later' \
+                       BEGIN SELECT RAISE(ABORT, 'no'); END";
+    library.store.alter(break_later).await;
+    run(&library, &source).await.unwrap_err();
+    library.store.alter("DROP TRIGGER full").await;
+    assert!(run(&library, &source).await.unwrap().resumed);
+    assert_eq!(source.asked(), ["", "b", "b"]);
 }
 
 async fn run_at_most(library: &Library, source: &Scripted, max: usize) -> (u64, bool) {

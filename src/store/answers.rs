@@ -18,7 +18,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let _writing = self.writer.lock().await;
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.writes.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query("INSERT INTO answers (id, answer, created_at) VALUES (?, ?, ?)")
             .bind(id)
             .bind(answer)

@@ -22,7 +22,7 @@ impl Store {
             return Ok(());
         }
         tracing::info!(papers = left, "carrying the library over to a newer form");
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.writes.begin_with("BEGIN IMMEDIATE").await?;
         bring_back(&mut transaction).await?;
         sqlx::query(
             "INSERT INTO papers (id, revision, merged_into, text_revision) \

@@ -92,7 +92,7 @@ impl Store {
     /// When the database fails; then nothing is remembered.
     pub async fn mark_checked(&self, source: SourceName, ids: &[PaperId], at: Timestamp) -> Result<(), StoreError> {
         let _writing = self.writer.lock().await;
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.writes.begin_with("BEGIN IMMEDIATE").await?;
         for id in ids {
             sqlx::query(
                 "INSERT INTO checks (source, paper_id, checked_at) VALUES (?, ?, ?) \

@@ -25,7 +25,7 @@ impl Store {
         .bind(request)
         .bind(position)
         .bind(now.to_string())
-        .execute(&self.pool)
+        .execute(&self.writes)
         .await?;
         Ok(())
     }
@@ -36,7 +36,7 @@ impl Store {
     /// When the database fails.
     pub async fn clear_cursor(&self, request: &str) -> Result<(), StoreError> {
         let _writing = self.writer.lock().await;
-        sqlx::query("DELETE FROM cursors WHERE request = ?").bind(request).execute(&self.pool).await?;
+        sqlx::query("DELETE FROM cursors WHERE request = ?").bind(request).execute(&self.writes).await?;
         Ok(())
     }
 }

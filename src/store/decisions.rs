@@ -60,7 +60,7 @@ impl Store {
     /// [`StoreError::Undecidable`] when they are one already; else when the database fails.
     pub async fn join(&self, papers: &[PaperId], now: Timestamp) -> Result<Decided, StoreError> {
         let _writing = self.writer.lock().await;
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.writes.begin_with("BEGIN IMMEDIATE").await?;
         let mut side = Vec::new();
         let mut distinct = papers.to_vec();
         distinct.sort_unstable();
@@ -89,7 +89,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Decided, StoreError> {
         let _writing = self.writer.lock().await;
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.writes.begin_with("BEGIN IMMEDIATE").await?;
         let all = names_of(&mut transaction, paper).await?;
         if let Some(stranger) = records.iter().find(|record| !all.contains(record)) {
             let known: Vec<String> = all.iter().map(|name| format!("`{name}`")).collect();
@@ -114,7 +114,7 @@ impl Store {
     /// [`StoreError::NoDecision`] when there is none of that number, or it was taken back; else when the database fails.
     pub async fn undo(&self, id: i64, now: Timestamp) -> Result<Decided, StoreError> {
         let _writing = self.writer.lock().await;
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.writes.begin_with("BEGIN IMMEDIATE").await?;
         let undone = sqlx::query("UPDATE decisions SET undone_at = ? WHERE id = ? AND undone_at IS NULL")
             .bind(now.as_microsecond())
             .bind(id)

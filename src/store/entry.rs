@@ -42,14 +42,14 @@ pub(super) struct Entry {
 impl Entry {
     /// A record that is not in the store.
     pub fn new(no: i64, name: RecordName, kept: Kept) -> Self {
-        let mut entry = Self {
+        Self {
             no,
             name,
             record: kept.record,
             former: Vec::new(),
             lent: Vec::new(),
-            keys: Vec::new(),
-            links: Vec::new(),
+            keys: kept.keys,
+            links: kept.links,
             digest: kept.digest,
             text: Some(kept.text),
             paper: None,
@@ -57,9 +57,7 @@ impl Entry {
             earlier: None,
             stored_links: None,
             changed: true,
-        };
-        entry.link();
-        entry
+        }
     }
 
     /// Of `no, source, record_key, paper_id, first_id, digest, seen, former, record, lent`.
@@ -91,12 +89,12 @@ impl Entry {
     /// Tells anew what it meets others by.
     pub fn link(&mut self) {
         self.keys = links(&self.record, &self.former, &self.lent);
-        self.links = self.keys.iter().map(|(kind, key)| (*kind, link(key))).collect();
+        self.links = digests(&self.keys);
     }
 
     /// Takes in another state of the record; whether that tells something new.
     pub fn take_in(&mut self, kept: Kept, lent: Option<String>) -> bool {
-        let Kept { record, digest, text } = kept;
+        let Kept { record, digest, text, .. } = kept;
         let is_lent = self.lend(lent);
         if self.digest == digest {
             for (known, seen) in self.record.sources.iter_mut().zip(&record.sources) {
@@ -167,6 +165,10 @@ pub(super) fn link(key: &str) -> i64 {
     i64::from_be_bytes(digest.as_u64_pair().0.to_be_bytes())
 }
 
+fn digests(keys: &[(LinkKind, String)]) -> Vec<(LinkKind, i64)> {
+    keys.iter().map(|(kind, key)| (*kind, link(key))).collect()
+}
+
 /// A record as it is kept: as one source told it.
 pub(super) struct Kept {
     pub record: Paper,
@@ -174,6 +176,9 @@ pub(super) struct Kept {
     pub digest: i64,
     /// Without when it was seen, so that it changes only with what is said.
     pub text: String,
+    /// By which it meets others when it is new, and the digests of those.
+    keys: Vec<(LinkKind, String)>,
+    links: Vec<(LinkKind, i64)>,
 }
 
 impl Kept {
@@ -185,7 +190,8 @@ impl Kept {
         let unreadable = |source| StoreError::Unreadable { what: "paper", source };
         let text = serde_json::to_string(&record).map_err(unreadable)?;
         record.sources = vec![Sighting { name: name.source, seen: read_seen(seen) }];
-        Ok(Self { record, digest: link(&text), text })
+        let keys = links(&record, &[], &[]);
+        Ok(Self { links: digests(&keys), keys, digest: link(&text), record, text })
     }
 }
 

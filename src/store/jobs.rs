@@ -92,7 +92,7 @@ impl Store {
     /// When the database fails.
     pub async fn save_job(&self, job: &JobState, letter: &Letter) -> Result<(), StoreError> {
         let _writing = self.writer.lock().await;
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.writes.begin_with("BEGIN IMMEDIATE").await?;
         upsert_job(&mut transaction, job).await?;
         super::dead_letters::apply(&mut transaction, &job.name, letter).await?;
         if job.origin == JobOrigin::Gone {
@@ -107,7 +107,7 @@ impl Store {
     /// When the database fails.
     pub async fn remove_job(&self, name: &str) -> Result<(), StoreError> {
         let _writing = self.writer.lock().await;
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.writes.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query("DELETE FROM jobs WHERE name = ?").bind(name).execute(&mut *transaction).await?;
         super::dead_letters::apply(&mut transaction, name, &Letter::Drop).await?;
         forget_old(&mut transaction).await?;
@@ -121,7 +121,7 @@ impl Store {
     /// When the database fails; then neither is kept.
     pub async fn begin_run(&self, job: &JobState, run: &JobRun) -> Result<(), StoreError> {
         let _writing = self.writer.lock().await;
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.writes.begin_with("BEGIN IMMEDIATE").await?;
         upsert_job(&mut transaction, job).await?;
         close_running(&mut transaction, run).await?;
         insert_run(&mut transaction, run).await?;
@@ -134,7 +134,7 @@ impl Store {
     /// When the database fails; then nothing of it is kept.
     pub async fn end_run(&self, job: Option<&JobState>, run: &JobRun, letter: &Letter) -> Result<(), StoreError> {
         let _writing = self.writer.lock().await;
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.writes.begin_with("BEGIN IMMEDIATE").await?;
         update_run(&mut transaction, run).await?;
         match job {
             Some(job) => {

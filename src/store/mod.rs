@@ -39,10 +39,23 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 pub use upsert::UpsertCounts;
 
-/// The store. Cheap to clone; all clones share one pool.
+/// Connections that read at once.
+const READERS: u32 = 4;
+
+/// Of the connection that writes, in KiB: a batch reaches over all of the index of links, and with the 2 MiB that are usual
+/// its pages go out and come in again within one transaction.
+const CACHE: &str = "-16384";
+
+/// Pages of the write-ahead log, 16 MiB, after which they are copied to the main file: pages that many batches write
+/// are copied once.
+const CHECKPOINT: &str = "4000";
+
+/// The store. Cheap to clone; all clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: SqlitePool,
+    /// The one connection that writes: what another one writes empties a connection's cache.
+    writes: SqlitePool,
     /// SQLite takes one writer; a queue of our own waits longer and fairer than its busy timeout.
     writer: std::sync::Arc<tokio::sync::Mutex<()>>,
 }
@@ -57,20 +70,23 @@ impl Store {
         let options = SqliteConnectOptions::new()
             .filename(file)
             .create_if_missing(true)
+            .page_size(8192)
             .journal_mode(SqliteJournalMode::Wal)
             // What has been said to be stored survives a power cut, not only a crash of the process.
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(10));
-        let pool = SqlitePoolOptions::new()
-            .max_connections(4)
-            .connect_with(options)
-            .await
-            .map_err(|source| StoreError::opening(file, source))?;
+            .busy_timeout(Duration::from_secs(10))
+            // What a statement would need to be undone goes to a file else.
+            .pragma("temp_store", "memory")
+            .pragma("wal_autocheckpoint", CHECKPOINT);
+        let failed = |source| StoreError::opening(file, source);
+        let writes = SqlitePoolOptions::new().max_connections(1);
+        let writes = writes.connect_with(options.clone().pragma("cache_size", CACHE)).await.map_err(failed)?;
+        let pool = SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await.map_err(failed)?;
         sqlx::migrate!("src/store/migrations")
-            .run(&pool)
+            .run(&writes)
             .await
             .map_err(|source| StoreError::opening(file, sqlx::Error::Migrate(Box::new(source))))?;
-        let store = Self { pool, writer: std::sync::Arc::default() };
+        let store = Self { pool, writes, writer: std::sync::Arc::default() };
         store.carry_over().await?;
         Ok(store)
     }
@@ -83,7 +99,7 @@ impl Store {
         let _writing = self.writer.lock().await;
         sqlx::query("INSERT INTO library (id) SELECT ? WHERE NOT EXISTS (SELECT 1 FROM library)")
             .bind(new)
-            .execute(&self.pool)
+            .execute(&self.writes)
             .await?;
         Ok(sqlx::query_scalar("SELECT id FROM library").fetch_one(&self.pool).await?)
     }
@@ -91,5 +107,12 @@ impl Store {
     /// Ends all connections; what was committed is in the main file afterwards.
     pub async fn close(&self) {
         self.pool.close().await;
+        self.writes.close().await;
+    }
+
+    /// Changes the database behind the store's back.
+    #[cfg(test)]
+    pub(crate) async fn alter(&self, statement: &'static str) {
+        sqlx::query(statement).execute(&self.writes).await.unwrap();
     }
 }

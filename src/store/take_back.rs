@@ -18,7 +18,7 @@ impl Store {
     /// [`StoreError::Full`] on a full disk; else when the database fails.
     pub async fn take_back(&self, source: SourceName, keys: &[String], now: Timestamp) -> Result<u64, StoreError> {
         let _writing = self.writer.lock().await;
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.writes.begin_with("BEGIN IMMEDIATE").await?;
         let nos = named(&mut transaction, source, keys).await?;
         let mut batch = Batch::new(&mut transaction).await?;
         batch.pool.load(batch.connection, &nos).await?;
@@ -98,7 +98,7 @@ impl Batch<'_> {
 
 #[cfg(test)]
 mod tests {
-    use paper::SourceName;
+    use paper::{Author, Paper, SourceName};
 
     use crate::store::tests::{arxiv, at, counts, reference, scholar, store};
 
@@ -137,6 +137,26 @@ mod tests {
         assert_eq!(store.paper(&reference("CorpusId:8")).await.unwrap().unwrap().title, "Alone");
         let changed: Vec<_> = store.changes_since(3, 9).await.unwrap().into_iter().map(|change| change.id).collect();
         assert_eq!(changed, [after.id.unwrap()]);
+    }
+
+    #[tokio::test]
+    async fn what_was_in_doubt_because_of_a_record_that_goes_is_judged_anew() {
+        let (_folder, store) = store().await;
+        let alike = |mut paper: Paper, title: &str| {
+            paper.title = title.to_owned();
+            paper.year = Some(2015);
+            paper.authors = vec![Author::named("Ada Lovelace")];
+            paper
+        };
+        let (mut goes, stays) = (alike(scholar(7, ""), "Introduction"), alike(scholar(8, ""), "Introduction"));
+        goes.ids.arxiv = Some("1706.03762".parse().unwrap());
+        let line = alike(Paper::new("", SourceName::Import, at(1)), "Introduction");
+        store.upsert(&[goes, arxiv("1706.03762", 1, "Attention"), stays, line]).await.unwrap();
+        assert_eq!(store.counts().await.unwrap().papers, 3, "the line may be of either");
+        store.take_back(SourceName::SemanticScholar, &["corpus:7".to_owned()], at(50)).await.unwrap();
+        assert_eq!(store.counts().await.unwrap().papers, 2);
+        let joined = store.paper(&reference("CorpusId:8")).await.unwrap().unwrap();
+        assert_eq!(store.records(joined.id.unwrap()).await.unwrap().len(), 2);
     }
 
     #[tokio::test]

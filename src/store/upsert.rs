@@ -51,15 +51,43 @@ impl Store {
     }
 
     async fn take_in(&self, records: Vec<(&Paper, Option<String>)>) -> Result<UpsertCounts, StoreError> {
+        let told = tell(&records)?;
         let _writing = self.writer.lock().await;
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.writes.begin_with("BEGIN IMMEDIATE").await?;
         let mut batch = Batch::new(&mut transaction).await?;
-        let news = batch.take_in(records).await?;
+        let news = batch.take_in(told).await?;
         let outcomes = if news.iter().any(Option::is_some) { batch.settle().await? } else { Vec::new() };
         batch.write_sightings().await?;
         transaction.commit().await?;
         Ok(counts(&news, &outcomes))
     }
+}
+
+/// A record as it is to be kept, under its name, with the link that it is lent.
+type Told = (RecordName, Kept, Option<String>);
+
+/// Records that are worth a thread of their own.
+const WORTH_A_THREAD: usize = 100;
+
+/// What the store keeps of each record: found out on all cores, and before the store is anybody's.
+fn tell(records: &[(&Paper, Option<String>)]) -> Result<Vec<Told>, StoreError> {
+    let one = |(record, link): &(&Paper, Option<String>)| {
+        let name = RecordName::of(record);
+        let kept = Kept::new(record, &name)?;
+        Ok((name, kept, link.clone()))
+    };
+    let all = |records: &[(&Paper, Option<String>)]| records.iter().map(one).collect::<Result<Vec<Told>, StoreError>>();
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut shares = records.chunks(records.len().div_ceil(cores).max(WORTH_A_THREAD));
+    let first = shares.next().unwrap_or_default();
+    std::thread::scope(|scope| {
+        let others: Vec<_> = shares.map(|share| scope.spawn(move || all(share))).collect();
+        let mut told = all(first)?;
+        for other in others {
+            told.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        }
+        Ok(told)
+    })
 }
 
 /// What a batch did to the paper of a record.
@@ -112,16 +140,10 @@ impl<'c> Batch<'c> {
     }
 
     /// For each record where it is in the pool, when it tells something new.
-    async fn take_in(&mut self, records: Vec<(&Paper, Option<String>)>) -> Result<Vec<Option<usize>>, StoreError> {
-        let mut told = Vec::with_capacity(records.len());
-        for (record, link) in records {
-            let name = RecordName::of(record);
-            let kept = Kept::new(record, &name)?;
-            told.push((name, kept, link));
-        }
+    async fn take_in(&mut self, told: Vec<Told>) -> Result<Vec<Option<usize>>, StoreError> {
         let names: Vec<RecordName> = told.iter().map(|(name, ..)| name.clone()).collect();
         let stubs = Pool::stubs(self.connection, &names).await?;
-        let differs = |(name, kept, link): &(RecordName, Kept, Option<String>)| {
+        let differs = |(name, kept, link): &Told| {
             let is_new = |stub: &&Stub| stub.digest != kept.digest || link.iter().any(|link| !stub.lent.contains(link));
             stubs.get(name).filter(is_new).map(|stub| stub.no)
         };

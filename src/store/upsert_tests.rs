@@ -21,7 +21,9 @@ async fn a_batch_that_is_broken_off_before_its_end_leaves_nothing() {
     let before = stored(&store).await;
     let mut transaction = store.pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
     let mut batch = Batch::new(&mut transaction).await.unwrap();
-    batch.take_in(bridge().iter().map(|record| (record, None)).collect()).await.unwrap();
+    let told = bridge();
+    let records: Vec<_> = told.iter().map(|record| (record, None)).collect();
+    batch.take_in(tell(&records).unwrap()).await.unwrap();
     let outcomes = batch.settle().await.unwrap();
     assert!(outcomes.iter().any(|outcome| *outcome != Outcome::Untouched), "it had written");
     drop(transaction);

@@ -26,8 +26,8 @@ fn names(decided: &Value) -> Value {
     ])
 }
 
-const PREPRINT: &str = "import/arxiv:1706.03762";
-const CHAPTER: &str = "import/doi:10.1000/transformers";
+const PREPRINT: &str = "import/arxiv:1706.03762:attentionisallyouneed";
+const CHAPTER: &str = "import/doi:10.1000/transformers:transformers";
 
 #[test]
 fn papers_are_joined_and_parted_again_by_command_and_search_follows() {
@@ -45,12 +45,17 @@ fn papers_are_joined_and_parted_again_by_command_and_search_follows() {
     assert_eq!(records, [(&json!(PREPRINT), &Value::Null), (&json!(CHAPTER), &json!("decision 1"))]);
     assert_eq!((&told["fields"]["venue"], &told["fields"]["abstract"]), (&json!([CHAPTER]), &json!([PREPRINT])));
     let shown = home.run(&["papers", "records", "1706.03762"]).exited(0).stdout;
-    assert!(shown.contains("2 records\n") && shown.contains("venue: import/doi:10.1000/transformers"), "{shown}");
+    assert!(
+        shown.contains("2 records\n") && shown.contains("venue: import/doi:10.1000/transformers:transformers"),
+        "{shown}"
+    );
 
     let undone = json(&["papers", "undo", "1"]);
     assert_eq!(names(&undone), json!([1, [[PREPRINT, CHAPTER]], 2, false]));
     assert_eq!(hits(), 2);
     let history = home.run(&["papers", "decisions"]).exited(0).stdout;
+    let before = json(&["papers", "decisions", "--before", "2"]);
+    assert_eq!((before["decisions"].as_array().unwrap().len(), &before["next"]), (1, &Value::Null));
     assert!(history.starts_with("1  ") && history.contains(", taken back "), "{history}");
     let again = home.run(&["papers", "undo", "1"]).exited(2);
     assert!(again.stderr.contains("there is no decision 1 that holds"), "{}", again.stderr);
@@ -74,6 +79,7 @@ fn a_server_decides_for_its_clients_and_for_the_command_line() {
     assert_eq!(names(&parted), json!([2, [[CHAPTER], [PREPRINT]], 2, true]));
     let history = server.get("/v1/decisions?limit=1").json();
     assert_eq!((&history["decisions"], &history["next"]), (&json!([parted]), &json!("2")));
+    assert_eq!(home.run(&["--json", "papers", "decisions", "--before", "2"]).exited(0).json()["decisions"][0]["id"], 1);
     let rest = server.get("/v1/decisions?limit=1&cursor=2").json();
     assert_eq!((&rest["decisions"][0]["id"], &rest["next"]), (&json!(1), &Value::Null));
     let undone = server.send(|client| client.delete(server.url("/v1/decisions/2")));

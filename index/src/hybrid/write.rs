@@ -25,7 +25,7 @@ impl HybridIndex {
     /// without vectors thousands take no longer.
     #[must_use]
     pub fn batch(&self) -> usize {
-        if self.shared.dense.is_some() { 256 } else { 5_000 }
+        if self.shared.dense.is_some() { 256 } else { 10_000 }
     }
 
     /// Writes a batch and makes it durable: [`HybridIndex::prepare`] and [`HybridIndex::commit`].

@@ -2,10 +2,11 @@ use std::collections::HashSet;
 use std::sync::OnceLock;
 
 use tantivy::tokenizer::{
-    AsciiFoldingFilter, LowerCaser, RemoveLongFilter, SimpleTokenizer, StopWordFilter, TextAnalyzer, TokenStream,
+    AsciiFoldingFilter, Language, LowerCaser, RawTokenizer, RemoveLongFilter, SimpleTokenizer, Stemmer, StopWordFilter,
+    TextAnalyzer, TokenStream,
 };
 
-use super::stems::RememberingStemmer;
+use super::stems::Remember;
 
 /// The name the analyzer is registered by.
 pub(super) const ANALYZER: &str = "english";
@@ -37,12 +38,16 @@ pub(super) struct Word {
 pub(super) fn analyzer() -> TextAnalyzer {
     static STOPPED: OnceLock<StopWordFilter> = OnceLock::new();
     let stopped = STOPPED.get_or_init(|| StopWordFilter::remove(STOP_WORDS.split_whitespace().map(str::to_owned)));
-    TextAnalyzer::builder(SimpleTokenizer::default())
-        .filter(RemoveLongFilter::limit(LONGEST_WORD))
+    // Its filters take whole texts only, so a word is one: a tokenizer that does not split.
+    let of_a_word = TextAnalyzer::builder(RawTokenizer::default())
         .filter(LowerCaser)
         .filter(AsciiFoldingFilter)
         .filter(stopped.clone())
-        .filter(RememberingStemmer)
+        .filter(Stemmer::new(Language::English))
+        .build();
+    TextAnalyzer::builder(SimpleTokenizer::default())
+        .filter(RemoveLongFilter::limit(LONGEST_WORD))
+        .filter(Remember(of_a_word))
         .build()
 }
 

@@ -1,8 +1,8 @@
 use paper::{Paper, PaperId};
-use tantivy::TantivyDocument;
-use tantivy::schema::{
-    FAST, Field, INDEXED, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions, Value,
-};
+use tantivy::schema::{FAST, Field, INDEXED, IndexRecordOption, STORED, Schema, TextFieldIndexing, TextOptions, Value};
+use tantivy::{TantivyDocument, Term};
+
+use uuid::Uuid;
 
 use super::analyzer::ANALYZER;
 use crate::filter::Facets;
@@ -11,7 +11,7 @@ use crate::{IndexError, Passage, PassageId, Section};
 /// What a document of the lexical arm is: one passage.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fields {
-    /// The passage's id, to find it by.
+    /// The upper half of the passage's id, to find it by.
     pub(super) passage: Field,
     /// The paper's id, to find and replace its passages by.
     pub(super) paper: Field,
@@ -43,8 +43,9 @@ pub(super) fn schema() -> (Schema, Fields) {
     let tag = TextFieldIndexing::default().set_tokenizer("raw").set_fieldnorms(false);
     let tag = TextOptions::default().set_indexing_options(tag.set_index_option(IndexRecordOption::Basic));
     let fields = Fields {
-        passage: builder.add_text_field("passage", tag.clone()),
-        paper: builder.add_text_field("paper", STRING | STORED),
+        // Numbers and bytes, for the dictionary of so many random texts of 36 letters takes a fifth of the time of a write.
+        passage: builder.add_u64_field("passage", INDEXED),
+        paper: builder.add_bytes_field("paper", INDEXED | STORED),
         paper_high: builder.add_u64_field("paper_high", FAST),
         paper_low: builder.add_u64_field("paper_low", FAST),
         ordinal: builder.add_u64_field("ordinal", FAST | STORED),
@@ -61,13 +62,27 @@ pub(super) fn schema() -> (Schema, Fields) {
     (builder.build(), fields)
 }
 
+fn upper_half(passage: PassageId) -> u64 {
+    passage.as_uuid().as_u64_pair().0
+}
+
 impl Fields {
+    /// By which the passages of a paper are found.
+    pub(super) fn of_paper(self, paper: PaperId) -> Term {
+        Term::from_field_bytes(self.paper, paper.as_uuid().as_bytes())
+    }
+
+    /// By which a passage is found; another of which the upper half of the id is the same is found too.
+    pub(super) fn near_passage(self, passage: PassageId) -> Term {
+        Term::from_field_u64(self.passage, upper_half(passage))
+    }
+
     /// The document of a passage.
     pub(super) fn document(self, paper: &Paper, facets: &Facets, passage: &Passage, revision: u64) -> TantivyDocument {
         let mut document = TantivyDocument::default();
         let (high, low) = passage.paper.as_uuid().as_u64_pair();
-        document.add_text(self.passage, passage.id.to_string());
-        document.add_text(self.paper, passage.paper.to_string());
+        document.add_field_value(self.passage, &upper_half(passage.id));
+        document.add_bytes(self.paper, passage.paper.as_uuid().as_bytes());
         document.add_u64(self.paper_high, high);
         document.add_u64(self.paper_low, low);
         document.add_u64(self.ordinal, u64::from(passage.ordinal));
@@ -90,7 +105,8 @@ impl Fields {
         let number = |field| document.get_first(field).and_then(|value| value.as_u64());
         let text = |field| document.get_first(field).and_then(|value| value.as_str());
         let read = || {
-            let paper: PaperId = text(self.paper)?.parse().ok()?;
+            let paper = document.get_first(self.paper).and_then(|value| value.as_bytes())?;
+            let paper = PaperId::from(Uuid::from_slice(paper).ok()?);
             let ordinal = u32::try_from(number(self.ordinal)?).ok()?;
             let section = match text(self.section)? {
                 "abstract" => Section::Abstract,

@@ -122,34 +122,35 @@ impl Snapshot {
         let ids = Ids::of(&self.searcher)?;
         let mut found = Vec::with_capacity(passages.len());
         for passage in passages {
-            let term = Term::from_field_text(self.fields.passage, &passage.to_string());
-            found.extend(self.alive(&term)?.and_then(|address| ids.candidate(address)));
+            let near = self.alive(&self.fields.near_passage(*passage))?;
+            let candidates = near.into_iter().filter_map(|address| ids.candidate(address));
+            found.extend(candidates.into_iter().find(|candidate| candidate.passage == *passage));
         }
         Ok(found)
     }
 
     /// The store's revision of a paper as it is here; none for one that is not.
     pub(crate) fn revision_of(&self, paper: PaperId) -> Result<Option<u64>, IndexError> {
-        let term = Term::from_field_text(self.fields.paper, &paper.to_string());
-        let Some(address) = self.alive(&term)? else { return Ok(None) };
+        let Some(address) = self.alive(&self.fields.of_paper(paper))?.first().copied() else { return Ok(None) };
         let document: TantivyDocument = self.searcher.doc(address).map_err(IndexError::internal)?;
         Ok(document.get_first(self.fields.revision).and_then(|revision| revision.as_u64()))
     }
 
-    /// The newest document with a term that only one document can have.
-    fn alive(&self, term: &Term) -> Result<Option<DocAddress>, IndexError> {
+    /// The documents with a term that few have.
+    fn alive(&self, term: &Term) -> Result<Vec<DocAddress>, IndexError> {
+        let mut alive = Vec::new();
         for (segment_ord, reader) in (0..).zip(self.searcher.segment_readers()) {
             let index = reader.inverted_index(term.field()).map_err(IndexError::internal)?;
             let postings = index.read_postings(term, IndexRecordOption::Basic).map_err(IndexError::internal)?;
             let Some(mut postings) = postings else { continue };
             while postings.doc() != TERMINATED {
                 if !reader.is_deleted(postings.doc()) {
-                    return Ok(Some(DocAddress::new(segment_ord, postings.doc())));
+                    alive.push(DocAddress::new(segment_ord, postings.doc()));
                 }
                 postings.advance();
             }
         }
-        Ok(None)
+        Ok(alive)
     }
 
     /// The passage kept at an address.
@@ -159,8 +160,7 @@ impl Snapshot {
 
     /// The passages of a paper, in order.
     pub(crate) fn passages_of(&self, paper: PaperId) -> Result<Vec<Passage>, IndexError> {
-        let term = Term::from_field_text(self.fields.paper, &paper.to_string());
-        let query = TermQuery::new(term, IndexRecordOption::Basic);
+        let query = TermQuery::new(self.fields.of_paper(paper), IndexRecordOption::Basic);
         let found = self.searcher.search(&query, &DocSetCollector).map_err(IndexError::internal)?;
         let mut passages = found.into_iter().map(|at| self.passage_at(at)).collect::<Result<Vec<_>, _>>()?;
         passages.sort_by_key(|passage| passage.ordinal);
@@ -189,7 +189,7 @@ impl Ids {
         let columns = self.0.get(usize::try_from(address.segment_ord).ok()?)?;
         let [high, low, ordinal] = columns.each_ref().map(|column| first(column, address.doc_id));
         // The text form is the one way to read an id back.
-        let paper: PaperId = Uuid::from_u64_pair(high?, low?).to_string().parse().ok()?;
+        let paper = PaperId::from(Uuid::from_u64_pair(high?, low?));
         let passage = PassageId::derive(paper, u32::try_from(ordinal?).ok()?);
         Some(Candidate { address, passage, paper })
     }

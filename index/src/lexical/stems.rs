@@ -1,53 +1,55 @@
-//! Stemming that does each word once.
+//! What becomes of a word, found out once.
 
 use std::collections::HashMap;
 
-use tantivy::tokenizer::{Language, Stemmer, TextAnalyzer, Token, TokenFilter, TokenStream, Tokenizer};
+use foldhash::fast::RandomState;
+use tantivy::tokenizer::{TextAnalyzer, Token, TokenFilter, TokenStream, Tokenizer};
 
-/// Words whose stems are remembered; a text of a field has some tens of thousands.
+/// Words that are remembered; a text of a field has some tens of thousands.
 const MOST_WORDS: usize = 100_000;
 
-/// Snowball's English stemmer, with the stems of the words that it met remembered: a third of the time of indexing
-/// would else go into stemming the same few thousand words over and over.
+/// An analyzer of single words, of which it remembers what it made: half of the time of indexing would else go into
+/// folding, stopping and stemming the same few thousand words over and over.
 #[derive(Clone)]
-pub(super) struct RememberingStemmer;
+pub(super) struct Remember(pub(super) TextAnalyzer);
 
-impl TokenFilter for RememberingStemmer {
+impl TokenFilter for Remember {
     type Tokenizer<T: Tokenizer> = Remembering<T>;
 
     fn transform<T: Tokenizer>(self, tokenizer: T) -> Remembering<T> {
-        Remembering { inner: tokenizer, stems: Stems::new() }
+        Remembering { inner: tokenizer, memory: Memory::new(self.0) }
     }
 }
 
-/// A tokenizer whose words come out stemmed.
+/// A tokenizer whose words come out as the analyzer makes them; those of which it makes nothing are left out.
 #[derive(Clone)]
 pub(super) struct Remembering<T> {
     inner: T,
-    stems: Stems,
+    memory: Memory,
 }
 
 impl<T: Tokenizer> Tokenizer for Remembering<T> {
-    type TokenStream<'a> = StemmedWords<'a, T::TokenStream<'a>>;
+    type TokenStream<'a> = Made<'a, T::TokenStream<'a>>;
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> Self::TokenStream<'a> {
-        StemmedWords { words: self.inner.token_stream(text), stems: &mut self.stems }
+        Made { words: self.inner.token_stream(text), memory: &mut self.memory }
     }
 }
 
-/// The words of one text, stemmed.
-pub(super) struct StemmedWords<'a, T> {
+/// The words of one text.
+pub(super) struct Made<'a, T> {
     words: T,
-    stems: &'a mut Stems,
+    memory: &'a mut Memory,
 }
 
-impl<T: TokenStream> TokenStream for StemmedWords<'_, T> {
+impl<T: TokenStream> TokenStream for Made<'_, T> {
     fn advance(&mut self) -> bool {
-        if !self.words.advance() {
-            return false;
+        while self.words.advance() {
+            if self.memory.make(&mut self.words.token_mut().text) {
+                return true;
+            }
         }
-        self.stems.stem(&mut self.words.token_mut().text);
-        true
+        false
     }
 
     fn token(&self) -> &Token {
@@ -59,49 +61,48 @@ impl<T: TokenStream> TokenStream for StemmedWords<'_, T> {
     }
 }
 
-/// What is remembered.
-struct Stems {
-    known: HashMap<Box<str>, Box<str>>,
-    stemmer: TextAnalyzer,
+/// What is remembered: what was made of a word, nothing of a stop word.
+struct Memory {
+    made: HashMap<Box<str>, Option<Box<str>>, RandomState>,
+    analyzer: TextAnalyzer,
 }
 
-impl Clone for Stems {
-    /// A copy with an empty memory: tantivy copies an analyzer for each segment that it writes.
+impl Clone for Memory {
+    /// An empty one: tantivy copies an analyzer for each segment that it writes.
     fn clone(&self) -> Self {
-        Self { known: HashMap::new(), stemmer: self.stemmer.clone() }
+        Self::new(self.analyzer.clone())
     }
 }
 
-impl Stems {
-    fn new() -> Self {
-        // tantivy's filter takes whole texts only, so a word is one: a tokenizer that does not split.
-        let whole = TextAnalyzer::builder(tantivy::tokenizer::RawTokenizer::default());
-        Self { known: HashMap::new(), stemmer: whole.filter(Stemmer::new(Language::English)).build() }
+impl Memory {
+    fn new(analyzer: TextAnalyzer) -> Self {
+        Self { made: HashMap::default(), analyzer }
     }
 
-    fn stem(&mut self, word: &mut String) {
-        if let Some(stem) = self.known.get(word.as_str()) {
+    /// Puts in the word's place what is made of it; whether that is anything.
+    fn make(&mut self, word: &mut String) -> bool {
+        if let Some(made) = self.made.get(word.as_str()) {
             word.clear();
-            word.push_str(stem);
-            return;
+            word.push_str(made.as_deref().unwrap_or_default());
+            return made.is_some();
         }
-        if self.known.len() >= MOST_WORDS {
-            self.known.clear();
+        if self.made.len() >= MOST_WORDS {
+            self.made.clear();
         }
-        let key: Box<str> = word.as_str().into();
-        let mut stream = self.stemmer.token_stream(&key);
-        if stream.advance() {
-            word.clone_from(&stream.token().text);
-        }
+        let mut stream = self.analyzer.token_stream(word);
+        let made = stream.advance().then(|| stream.token().text.as_str().into());
         drop(stream);
-        self.known.insert(key, word.as_str().into());
+        let key = std::mem::take(word).into_boxed_str();
+        let made: &Option<Box<str>> = self.made.entry(key).or_insert(made);
+        word.push_str(made.as_deref().unwrap_or_default());
+        made.is_some()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use tantivy::tokenizer::SimpleTokenizer;
+    use tantivy::tokenizer::{Language, LowerCaser, RawTokenizer, SimpleTokenizer, Stemmer, StopWordFilter};
 
     use super::*;
 
@@ -111,13 +112,24 @@ mod tests {
         words
     }
 
+    fn stopped() -> StopWordFilter {
+        StopWordFilter::remove(["the".to_owned()])
+    }
+
+    fn of_single_words() -> TextAnalyzer {
+        let whole = TextAnalyzer::builder(RawTokenizer::default());
+        whole.filter(LowerCaser).filter(stopped()).filter(Stemmer::new(Language::English)).build()
+    }
+
     proptest! {
         #[test]
-        fn the_stems_are_those_of_the_stemmer_however_often_a_word_comes(
-            texts in prop::collection::vec("((network|networks|networking|generalizations|ée|[a-z]{1,12}|\\PC{0,5}) ){0,12}", 1..6)
+        fn the_words_are_those_of_the_analyzer_however_often_they_come(
+            texts in prop::collection::vec("((the|The|network|Networks|networking|generalizations|ée|[a-z]{1,12}|\\PC{0,5}) ){0,12}", 1..6)
         ) {
-            let mut plain = TextAnalyzer::builder(SimpleTokenizer::default()).filter(Stemmer::new(Language::English)).build();
-            let mut remembering = TextAnalyzer::builder(SimpleTokenizer::default()).filter(RememberingStemmer).build();
+            let plain = TextAnalyzer::builder(SimpleTokenizer::default()).filter(LowerCaser).filter(stopped());
+            let mut plain = plain.filter(Stemmer::new(Language::English)).build();
+            let mut remembering =
+                TextAnalyzer::builder(SimpleTokenizer::default()).filter(Remember(of_single_words())).build();
             for text in &texts {
                 prop_assert_eq!(words(&mut remembering, text), words(&mut plain, text));
             }
@@ -128,10 +140,10 @@ mod tests {
 
     #[test]
     fn the_memory_has_an_end() {
-        let mut stems = Stems::new();
+        let mut memory = Memory::new(of_single_words());
         for n in 0..MOST_WORDS + 10 {
-            stems.stem(&mut format!("word{n}"));
+            assert!(memory.make(&mut format!("word{n}")));
         }
-        assert_eq!(stems.known.len(), 10);
+        assert_eq!(memory.made.len(), 10);
     }
 }

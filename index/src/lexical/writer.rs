@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use paper::{Paper, PaperId};
-use tantivy::{Index, IndexWriter, TantivyDocument, TantivyError, Term};
+use tantivy::{Index, IndexWriter, TantivyDocument, TantivyError};
 
 use super::schema::Fields;
 use crate::filter::Facets;
@@ -116,7 +116,7 @@ impl Writer {
 
 fn commit(writer: &mut IndexWriter, fields: Fields, change: &Change, watermark: u64) -> tantivy::Result<()> {
     for paper in &change.papers {
-        writer.delete_term(Term::from_field_text(fields.paper, &paper.to_string()));
+        writer.delete_term(fields.of_paper(*paper));
     }
     for document in &change.documents {
         for passage in &document.passages {

@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use jiff::fmt::rfc2822::DateTimeParser;
-use paper::{ArxivId, Paper, PublicationDate, SourceName};
+use paper::{ArxivId, Paper, SourceName};
 
 use super::Records;
 use super::feed::identify;
@@ -28,16 +27,14 @@ fn name_of(item: Element<'_>, count: usize) -> String {
     name.unwrap_or_else(|| format!("item {count}"))
 }
 
-/// An announcement tells no day of submission, so none is taken from it, but the year that the id begins with. Only a
-/// new version of a known paper gets a date, that of the announcement: it is newer than whatever was known.
+/// An announcement tells no day of submission, so none is taken from it, but the year that the id begins with.
 pub(super) fn paper(item: Element<'_>, seen: Timestamp) -> Result<Paper, String> {
     let id = ["id", "guid", "link"].into_iter().find_map(|field| item.text_of(field)).ok_or("no id")?;
     let id: ArxivId = id.parse().map_err(|error| format!("bad id: {error}"))?;
     let title = item.text_of("title").ok_or("no title")?;
     let mut paper = Paper::new(title, SourceName::Arxiv, seen);
     let summary = item.text_of("summary").or_else(|| item.text_of("description"));
-    let (told, text) = summary.as_deref().map_or((None, None), announced);
-    paper.abstract_text = text.map(str::to_owned);
+    paper.abstract_text = summary.as_deref().and_then(announced).map(str::to_owned);
     paper.authors = item.text_of("creator").map(|names| listed_authors(&names)).unwrap_or_default();
     for category in item.all("category") {
         let term = category.attribute("term").map(Cow::into_owned).or_else(|| category.text());
@@ -47,29 +44,17 @@ pub(super) fn paper(item: Element<'_>, seen: Timestamp) -> Result<Paper, String>
     paper.comment = item.text_of("comment");
     paper.journal_ref = item.text_of("journal_reference");
     paper.ids.doi = item.text_of("DOI").and_then(|text| first_doi(&text));
-    let kind = item.text_of("announce_type").or_else(|| told.map(str::to_owned));
-    paper.updated = kind.filter(|kind| kind.starts_with("replace")).and_then(|_| day(item));
     paper.year = year(&id);
     identify(&mut paper, &id);
     Ok(paper)
 }
 
-/// `arXiv:2401.00001v1 Announce Type: new Abstract: We …`: the kind, and the abstract.
-fn announced(summary: &str) -> (Option<&str>, Option<&str>) {
-    let head = |(head, text): (&'_ str, &'_ str)| head.starts_with("arXiv:").then_some((head.len(), text.len()));
-    let Some((head, text)) = summary.split_once("Abstract:").and_then(head) else { return (None, Some(summary)) };
-    let kind = summary.get(..head).and_then(|head| head.split_once("Announce Type:")).map(|(_, kind)| kind.trim());
-    let text = summary.get(summary.len() - text..).map(str::trim_start).filter(|text| !text.is_empty());
-    (kind, text)
-}
-
-fn day(item: Element<'_>) -> Option<PublicationDate> {
-    let atom = ["published", "updated"].into_iter().find_map(|field| item.text_of(field)?.parse().ok());
-    let rss = || {
-        let zoned = DateTimeParser::new().parse_zoned(item.text_of("pubDate")?).ok()?;
-        zoned.date().to_string().parse().ok()
-    };
-    atom.or_else(rss)
+/// The abstract of `arXiv:2401.00001v1 Announce Type: new Abstract: We …`.
+fn announced(summary: &str) -> Option<&str> {
+    match summary.split_once("Abstract:") {
+        Some((head, text)) if head.starts_with("arXiv:") => Some(text.trim_start()).filter(|text| !text.is_empty()),
+        _ => Some(summary),
+    }
 }
 
 /// Ids of both styles begin their number with the year and the month of submission; arXiv began in 1991.
@@ -142,14 +127,13 @@ mod tests {
     }
 
     #[test]
-    fn a_new_version_bears_the_day_of_its_announcement_and_nothing_else_does() {
-        for (kind, day) in
-            [("new", None), ("cross", None), ("replace", Some("2024-02-01")), ("replace-cross", Some("2024-02-01"))]
-        {
-            let day = day.map(|day| day.parse().unwrap());
-            let dates = [in_atom(&atom(kind, "2401.00001v2")), in_rss(&rss(kind, "2401.00001v2"))]
-                .map(|page| page.papers[0].updated);
-            assert_eq!(dates, [day, day], "{kind}");
+    fn a_new_version_is_told_by_its_number_and_bears_no_date() {
+        for kind in ["cross", "replace", "replace-cross"] {
+            for page in [in_atom(&atom(kind, "2401.00001v2")), in_rss(&rss(kind, "2401.00001v2"))] {
+                let paper = &page.papers[0];
+                let told = (paper.ids.arxiv_version, paper.updated, paper.abstract_text.as_deref());
+                assert_eq!(told, (Some(2), None, Some("We search. Abstract: no.")), "{kind}");
+            }
         }
     }
 
@@ -173,8 +157,8 @@ mod tests {
 
     #[test]
     fn a_summary_in_another_form_is_the_abstract_as_it_stands() {
-        assert_eq!(announced("We have an Abstract: yes."), (None, Some("We have an Abstract: yes.")));
-        assert_eq!(announced("arXiv:2401.00001v1 Announce Type: new Abstract:"), (Some("new"), None));
+        assert_eq!(announced("We have an Abstract: yes."), Some("We have an Abstract: yes."));
+        assert_eq!(announced("arXiv:2401.00001v1 Announce Type: new Abstract:"), None);
     }
 
     #[test]

@@ -15,7 +15,7 @@ const SETTING: &str = "sources.arxiv.feed_url";
 /// versions. On a day without announcements the feed is empty, and so is the page.
 ///
 /// An announcement says less than the query API does: no comment, no day of submission. A new version would take these
-/// from a paper that has them, so papers with new versions are asked for by their ids, and only the others are taken
+/// from a paper that has them, so papers of which it is not the first version are asked for by their ids, and only the others are taken
 /// as they are announced.
 #[derive(Debug)]
 pub struct DailySource {
@@ -84,7 +84,8 @@ impl Source for DailySource {
         let read = |answer: &Answer| answer::check(answer, seen, SETTING).and_then(|()| parse(&answer.body, seen));
         let mut page = self.client.fetch(&outgoing, read).await?;
         (page.next, page.total) = (None, None);
-        let (replaced, new): (Vec<Paper>, Vec<Paper>) = page.papers.into_iter().partition(|p| p.updated.is_some());
+        let is_first = |paper: &Paper| paper.ids.arxiv_version == Some(1);
+        let (new, replaced): (Vec<Paper>, Vec<Paper>) = page.papers.into_iter().partition(is_first);
         page.papers = new;
         let ids: Vec<ArxivId> = replaced.into_iter().filter_map(|paper| paper.ids.arxiv).collect();
         if !ids.is_empty() {

@@ -11,7 +11,8 @@ use crate::{Cursor, IngestError};
 const MARGIN: i64 = 14;
 
 /// Where the walk through a query stands. As a cursor it is `start=500;began=2024-02-10`, with `until=` the day that a
-/// later window ends with, and with `since=` the walk through what changed only.
+/// later window ends with, with `since=` the walk through what changed only, and with `owed=1` a walk through everything
+/// in its place.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Place {
     /// How many entries lie before, within the window.
@@ -20,6 +21,8 @@ pub(super) struct Place {
     pub(super) until: Option<Date>,
     /// Only what changed since this day is read.
     pub(super) since: Option<Date>,
+    /// Everything is read because more changed than could be listed.
+    pub(super) owed: bool,
     /// The day on which the first page was asked for; cursors of old did not tell it.
     pub(super) began: Option<Date>,
 }
@@ -58,6 +61,7 @@ impl fmt::Display for Place {
             date.map_or(Ok(()), |date| write!(f, "{name}={date};"))?;
         }
         write!(f, "start={}", self.start)?;
+        f.write_str(if self.owed { ";owed=1" } else { "" })?;
         self.began.map_or(Ok(()), |date| write!(f, ";began={date}"))
     }
 }
@@ -70,6 +74,7 @@ fn read(text: &str) -> Option<Place> {
             "start" => place.start = value.parse().ok()?,
             "until" => place.until = Some(value.parse().ok()?),
             "since" => place.since = Some(value.parse().ok()?),
+            "owed" => place.owed = value == "1",
             "began" => place.began = Some(value.parse().ok()?),
             _ => return None,
         }
@@ -128,9 +133,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_place_comes_back_from_its_cursor(start in any::<u64>(), window in prop::option::of(day()), change in any::<bool>(), began in day()) {
+        fn a_place_comes_back_from_its_cursor(start in any::<u64>(), window in prop::option::of(day()), change in any::<bool>(), owed in any::<bool>(), began in day()) {
             let (until, since) = if change { (None, window) } else { (window, None) };
-            let place = Place { start, until, since, began: Some(began) };
+            let place = Place { start, until, since, owed, began: Some(began) };
             prop_assert_eq!(of(&place.cursor().unwrap().to_string()), Ok(place));
         }
 

@@ -67,7 +67,7 @@ impl ArxivSource {
         // A server may have smaller pages than were asked for, and says so.
         let announced = left.min(per_page.filter(|per_page| *per_page > 0).map_or(size, |per_page| per_page.min(size)));
         let next = (came < left).then(|| self.after(&mut page, place, came)).flatten();
-        page.owed = place.since.is_some();
+        page.owed = place.since.is_some() || place.owed;
         // What is most relevant is looked up anew; of the rest what has changed since.
         let by_time = self.request.sort != SortBy::Relevance;
         page.later = place.later().filter(|_| by_time && came > 0 && (next.is_none() || !page.owed));
@@ -89,7 +89,7 @@ impl ArxivSource {
         match place.since {
             Some(since) if reaches_behind(page, since) => None,
             // So much changed that not all of it can be listed: everything is read again.
-            Some(_) if start >= MAX_RESULTS => Some(Place { began: place.began, ..Place::default() }),
+            Some(_) if start >= MAX_RESULTS => Some(Place { began: place.began, owed: true, ..Place::default() }),
             None if start >= MAX_RESULTS => self.window_after(page, place),
             _ => Some(Place { start, ..*place }),
         }

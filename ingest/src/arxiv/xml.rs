@@ -107,11 +107,11 @@ fn is_record(path: &[&str]) -> bool {
 /// The text of a body. One odd byte in one abstract must not stop the walk through all of them at this page for good: it
 /// becomes U+FFFD, and is told.
 pub(super) fn decoded(bytes: &[u8]) -> Cow<'_, str> {
-    let text = String::from_utf8_lossy(bytes);
-    if let Cow::Owned(_) = text {
-        tracing::warn!("arXiv sent bytes that are not UTF-8; each became U+FFFD");
-    }
-    text
+    // Checked as a whole first, which is several times as fast.
+    std::str::from_utf8(bytes).map(Cow::Borrowed).unwrap_or_else(|error| {
+        tracing::warn!(at = error.valid_up_to(), "arXiv sent bytes that are not UTF-8; each became U+FFFD");
+        String::from_utf8_lossy(bytes)
+    })
 }
 
 /// Hands on every record of a document in its order, and gives back the rest.

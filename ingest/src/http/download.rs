@@ -1,5 +1,6 @@
 //! Files of any size, onto the disk.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 
@@ -47,10 +48,12 @@ impl PoliteClient {
     async fn go_on(&self, request: &Outgoing, part: &Path) -> Result<(), IngestError> {
         let mut file = File::options().append(true).create(true).open(part).await.map_err(|e| unwritable(part, &e))?;
         let have = file.metadata().await.map_err(|e| unwritable(part, &e))?.len();
-        let mut response = self.ask_from(request, have).await?;
+        let mut request = Cow::Borrowed(request);
+        let mut response = self.ask_from(&request, have).await?;
         for _ in 0..MAX_REDIRECTS {
             let Some(next) = request.sent_on(response.status().as_u16(), location(&response)) else { break };
             response = self.ask_from(&next, have).await?;
+            request = Cow::Owned(next);
         }
         match response.status() {
             StatusCode::PARTIAL_CONTENT => {}
@@ -59,9 +62,9 @@ impl PoliteClient {
                 file.set_len(0).await.map_err(|e| unwritable(part, &e))?;
                 return Err(IngestError::Transient { what: format!("{} begins anew", request.address()) });
             }
-            _ => return Err(self.refused(request, &response)),
+            _ => return Err(self.refused(&request, &response)),
         }
-        self.write(request, response, &mut file, part).await
+        self.write(&request, response, &mut file, part).await
     }
 
     async fn ask_from(&self, request: &Outgoing, first_byte: u64) -> Result<Response, IngestError> {
@@ -69,7 +72,8 @@ impl PoliteClient {
         if first_byte > 0 {
             asking = asking.header(RANGE, format!("bytes={first_byte}-"));
         }
-        asking.send().await.map_err(|error| failure(request, error))
+        let answer = tokio::time::timeout(self.settings.timeout, asking.send()).await;
+        answer.map_err(|_| quiet(request))?.map_err(|error| failure(request, error))
     }
 
     async fn write(
@@ -79,10 +83,9 @@ impl PoliteClient {
         file: &mut File,
         part: &Path,
     ) -> Result<(), IngestError> {
-        let quiet =
-            || IngestError::Transient { what: format!("{} stopped sending; ask again later", request.address()) };
         loop {
-            let piece = tokio::time::timeout(self.settings.timeout, response.chunk()).await.map_err(|_| quiet())?;
+            let piece = tokio::time::timeout(self.settings.timeout, response.chunk()).await;
+            let piece = piece.map_err(|_| quiet(request))?;
             let Some(piece) = piece.map_err(|error| failure(request, error))? else { break };
             file.write_all(&piece).await.map_err(|e| unwritable(part, &e))?;
         }
@@ -101,6 +104,10 @@ impl PoliteClient {
             _ => IngestError::refused(format!("{address} cannot be had")).with_status(status),
         }
     }
+}
+
+fn quiet(request: &Outgoing) -> IngestError {
+    IngestError::Transient { what: format!("{} stopped sending; ask again later", request.address()) }
 }
 
 fn unwritable(file: &Path, fault: &io::Error) -> IngestError {

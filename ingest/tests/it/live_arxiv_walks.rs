@@ -120,7 +120,9 @@ async fn an_empty_page_of_what_changed_is_asked_for_again_and_moves_no_mark() {
 async fn when_more_changed_than_arxiv_lists_everything_is_read_again() {
     let server = Server::with([page_of(0..2, 90_000, "2020-01-01", "2023-11-13")]).await;
     let page = page_at(&server, "since=2023-11-10;start=29998;began=2023-11-14").await.unwrap();
-    assert_eq!((place(page.next.as_ref()).unwrap(), page.later), ("start=0;began=2023-11-14".to_owned(), None));
+    assert_eq!((place(page.next.as_ref()).unwrap(), page.later), ("start=0;owed=1;began=2023-11-14".to_owned(), None));
+    let anew = source(&server).page(page.next.as_ref(), seen()).await.unwrap();
+    assert_eq!((anew.owed, anew.later), (true, None), "all of it is to be read, so nothing may be declined");
 }
 
 #[tokio::test]

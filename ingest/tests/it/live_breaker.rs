@@ -76,6 +76,31 @@ async fn an_answer_closes_the_breaker_also_one_that_was_asked_for_all_the_same()
 }
 
 #[tokio::test]
+async fn what_was_not_asked_has_not_failed() {
+    let server = Server::with([Reply::status(503, "").with("retry-after", "900"), Reply::ok("<feed/>")]).await;
+    let client = client(None, noon);
+    for _ in 0..4 {
+        assert!(matches!(ask(&server, &client).await, Err(IngestError::RateLimited { .. })));
+    }
+    assert_eq!((server.asked().len(), client.resting().await.unwrap()), (1, None));
+}
+
+#[tokio::test]
+async fn a_refusal_that_comes_as_an_answer_closes_the_breaker_too() {
+    let refusal =
+        "<feed><entry><id>http://arxiv.org/api/errors#x</id><title>Error</title><summary>no</summary></entry></feed>";
+    let failures = [500, 500, 500, 500].map(|status| Reply::status(status, ""));
+    let server = Server::with(failures.into_iter().chain([Reply::ok(refusal)])).await;
+    let client = client(None, noon);
+    for _ in 0..2 {
+        ask(&server, &client).await.unwrap_err();
+    }
+    client.try_anyway().await.unwrap();
+    assert!(matches!(ask(&server, &client).await, Err(IngestError::Refused { status: None, .. })));
+    assert_eq!((server.asked().len(), client.resting().await.unwrap()), (5, None));
+}
+
+#[tokio::test]
 async fn a_refusal_is_the_requests_fault_and_opens_nothing() {
     let server = Server::with([Reply::status(400, "")]).await;
     let client = client(None, noon);

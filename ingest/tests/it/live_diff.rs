@@ -3,9 +3,11 @@
 use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use ingest::http::ClientSettings;
 use ingest::semantic_scholar::{DiffPage, S2Diff};
 use ingest::{Cursor, IngestError};
 use paper::CorpusId;
@@ -106,11 +108,11 @@ async fn breaking_off(file: Vec<u8>, breaks: usize) -> (String, Arc<Mutex<Vec<Op
 }
 
 #[tokio::test]
-async fn a_download_that_breaks_off_is_gone_on_with_and_put_away_when_it_is_read() {
+async fn a_download_that_breaks_off_is_gone_on_with_and_put_away_when_the_next_is_asked_for() {
     let file = packed(&papers(0, 1_500));
     let (files, ranges) = breaking_off(file.clone(), 2).await;
     let list = format!(
-        "{{\"dataset\": \"papers\", \"diffs\": [{{\"update_files\": [\"http://{files}/updates/1.gz?signature=x\"], \"delete_files\": []}}]}}"
+        "{{\"dataset\": \"papers\", \"diffs\": [{{\"update_files\": [\"http://{files}/updates/1.gz?signature=x\", \"http://{files}/updates/2.gz?signature=x\"], \"delete_files\": []}}]}}"
     );
     let api = Server::with([Reply::ok(list)]).await;
     let spool = tempfile::tempdir().unwrap();
@@ -123,12 +125,32 @@ async fn a_download_that_breaks_off_is_gone_on_with_and_put_away_when_it_is_read
     );
     let half = file.len() / 2;
     assert_eq!(*ranges.lock().unwrap(), [None, Some(half), Some(half + (file.len() - half) / 2)]);
-    assert_eq!(std::fs::read_dir(spool.path()).unwrap().count(), 1);
-    let last = page(&diff, first.next.as_ref()).await.unwrap();
-    assert_eq!((last.papers.len(), last.next), (500, None));
-    assert_eq!(std::fs::read_dir(spool.path()).unwrap().count(), 0);
+    let spooled = || -> Vec<_> { std::fs::read_dir(spool.path()).unwrap().map(|file| file.unwrap().path()).collect() };
+    let of_the_first = spooled();
+    let rest = page(&diff, first.next.as_ref()).await.unwrap();
+    assert_eq!((rest.papers.len(), rest.next.as_ref().unwrap().to_string()), (500, "diff=0|/updates/2.gz".into()));
+    assert_eq!(spooled(), of_the_first, "its last lines may not be stored yet");
+    assert_eq!(page(&diff, rest.next.as_ref()).await.unwrap().papers.len(), 1_000);
+    assert!(spooled().len() == 1 && spooled() != of_the_first);
     assert_eq!(api.asked()[0].headers["x-api-key"], KEY);
     assert_eq!(api.asked().len(), 1, "the list is asked for once");
+}
+
+#[tokio::test]
+async fn a_server_of_files_that_never_answers_is_given_up() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let list = format!(
+        "{{\"dataset\": \"papers\", \"diffs\": [{{\"update_files\": [\"http://{}/updates/1.gz\"], \"delete_files\": []}}]}}",
+        silent.local_addr().unwrap()
+    );
+    let api = Server::with([Reply::ok(list)]).await;
+    let spool = tempfile::tempdir().unwrap();
+    let settings = ClientSettings { timeout: Duration::from_millis(200), max_retries: 1, ..quick() };
+    let place = format!("{}datasets/v1/diffs/a/to/b/papers", api.url());
+    let diff = S2Diff::new(client(settings), api.url(), None, place, spool.path().to_owned());
+    let asked = tokio::time::timeout(Duration::from_secs(60), page(&diff, None)).await;
+    let told = asked.expect("it waits for ever").unwrap_err().to_string();
+    assert!(told.ends_with("/updates/1.gz stopped sending; ask again later"), "{told}");
 }
 
 #[tokio::test]

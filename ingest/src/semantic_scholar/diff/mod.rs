@@ -93,12 +93,14 @@ impl S2Diff {
         let files = self.files.get_or_try_init(|| self.list()).await?;
         let (index, line) = reached(files, cursor)?;
         let Some(file) = files.get(index) else { return Ok(DiffPage::default()) };
+        // Who asks for this file has stored all of the one before.
+        if let Some(before) = index.checked_sub(1).and_then(|before| files.get(before)) {
+            self.put_away(before).await;
+        }
         let path = self.local(file).await?;
         let mut page = self.read(file, &path, line, seen).await?;
-        let whole = page.next.is_none();
-        if whole {
+        if page.next.is_none() {
             page.next = files.get(index + 1).map(|next| at(next, 0));
-            self.put_away(file, &path).await;
         }
         Ok(page)
     }
@@ -159,10 +161,11 @@ impl S2Diff {
     }
 
     /// What was downloaded is not needed any more. That it cannot be deleted is no reason to stop.
-    async fn put_away(&self, file: &DiffFile, path: &Path) {
-        *self.open.lock().await = None;
+    async fn put_away(&self, file: &DiffFile) {
+        let path = self.spooled(file);
         if matches!(file.place, Place::Address(_))
-            && let Err(fault) = tokio::fs::remove_file(path).await
+            && let Err(fault) = tokio::fs::remove_file(&path).await
+            && fault.kind() != std::io::ErrorKind::NotFound
         {
             tracing::warn!(file = %path.display(), %fault, "a file that was read cannot be deleted");
         }

@@ -26,6 +26,7 @@ mod papers;
 mod provider;
 mod provider_server;
 mod remote;
+mod replay_arxiv;
 mod replay_scholar;
 mod runs;
 mod support;

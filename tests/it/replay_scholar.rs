@@ -10,7 +10,7 @@ use crate::support::{Home, root};
 
 /// The recordings, when they are here.
 #[allow(clippy::disallowed_methods)] // A test may look where its data lie.
-fn recordings(of: &str) -> Option<PathBuf> {
+pub fn recordings(of: &str) -> Option<PathBuf> {
     let shared = std::env::var_os("LECTERN_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from);
     let folder = shared.join("api").join(of);
     if folder.is_dir() {
@@ -24,9 +24,9 @@ fn graph() -> Option<PathBuf> {
     recordings("semantic_scholar/danielnsilva+semanticscholar")
 }
 
-/// The recorded body of that name, with the status that ends the name.
-fn recorded(folder: &Path, name: &str) -> Answer {
-    let status = name.rsplit('.').nth(1).unwrap().parse().unwrap();
+/// The recorded body of that name, with the status that ends the name, if one does.
+pub fn recorded(folder: &Path, name: &str) -> Answer {
+    let status = name.rsplit('.').nth(1).and_then(|status| status.parse().ok()).unwrap_or(200);
     (status, std::fs::read(folder.join(name)).unwrap())
 }
 
@@ -50,7 +50,7 @@ fn home(provider: &Provider) -> Home {
 }
 
 /// Added, updated, unchanged and rejected.
-fn sync(home: &Home, arguments: &[&str], code: i32) -> [u64; 4] {
+pub fn sync(home: &Home, arguments: &[&str], code: i32) -> [u64; 4] {
     let ran = home.run(&[&["--json", "sync"], arguments].concat()).exited(code).json();
     ["added", "updated", "unchanged", "rejected"].map(|name| ran[name].as_u64().unwrap())
 }

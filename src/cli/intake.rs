@@ -194,7 +194,8 @@ fn tell_the_course(report: &IntakeReport, max: usize) {
         eprintln!("began anew: the place where an earlier sync was cut off is not taken any more ({refused})");
     }
     if report.stopped_at_max {
-        eprintln!("stopped at {}; the source has more: to read further, give a larger --max", count(max, "paper"));
+        let further = "sync again to go on with what is new, or give a larger --max to read further back";
+        eprintln!("stopped at {}; the source has more: {further}", count(max, "paper"));
     }
     if report.stopped {
         eprintln!("stopped before the end, because the server was; the same sync goes on from there");

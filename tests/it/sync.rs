@@ -123,7 +123,8 @@ fn after_a_sync_that_reached_its_most_what_changed_since_is_read_and_a_larger_on
     let sync = |max: &str| home.run(&["--json", "sync", "arxiv", "--category", "cs.CL", "--max", max]).exited(0);
     let first = sync("2");
     assert_eq!((&first.json()["added"], &first.json()["unchanged"]), (&2.into(), &0.into()));
-    let told = "stopped at 2 papers; the source has more: to read further, give a larger --max\n";
+    let told = "stopped at 2 papers; the source has more: sync again to go on with what is new, or give a larger --max to read \
+                further back\n";
     assert!(first.stderr.contains(told), "{}", first.stderr);
     let second = sync("2");
     assert_eq!(

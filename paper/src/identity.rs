@@ -25,9 +25,8 @@ pub fn identity_keys(paper: &Paper) -> Vec<String> {
 
 /// The key of one source's record of a paper, under which a later record of the same source replaces
 /// it: arXiv's id, by OAI-PMH one of its own, since what that tells has no version and lacks what the query API tells,
-/// and the other way round; Semantic Scholar's id or corpus id; of a file of the user's own its id, else the strongest other
-/// one, with the title and the line's other ids, for lines share numbers and the chapters of a book its DOI; else the
-/// strongest of the others; else, for a record without any identifier, a digest of its text.
+/// and the other way round; Semantic Scholar's id or corpus id; of a file of the user's own its id or DOI, with the title and
+/// the line's other ids, for lines share numbers and the chapters of a book its DOI; else the strongest of the others; else, for a record without any identifier, a digest of its text.
 #[must_use]
 pub fn record_key(paper: &Paper) -> String {
     let keys = identity_keys(paper);
@@ -46,8 +45,8 @@ pub fn record_key(paper: &Paper) -> String {
     }
     // Every file numbers its lines for itself: the title, and the identifiers that only a work or a book has, tell
     // line 1 of one file from line 1 of another.
-    let is_own = !matches!(own, "arxiv:" | "s2:" | "doi:");
-    let told_apart = |key: &String| match is_own || key.starts_with("local:") {
+    let is_shared = |key: &str| ["local:", "doi:", "pmid:"].iter().any(|kind| key.starts_with(kind));
+    let told_apart = |key: &String| match own == "local:" && is_shared(key) {
         true => {
             let others = keys.iter().filter(|other| *other != key).map(|other| format!(" {other}"));
             format!("{key}:{}{}", own_title(paper), others.collect::<String>())

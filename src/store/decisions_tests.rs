@@ -107,12 +107,12 @@ async fn a_paper_tells_its_records_what_joined_them_and_who_says_what() {
         told.records.iter().map(|told| (told.name.to_string(), told.joined_by.as_deref(), told.seen)).collect();
     let expected = [
         ("semantic-scholar/corpus:7".to_owned(), None, at(20)),
-        ("import/corpus:8:transformers".to_owned(), Some("decision 1"), at(20)),
+        ("import/corpus:8".to_owned(), Some("decision 1"), at(20)),
         ("arxiv/arxiv:1706.03762".to_owned(), Some("arxiv:1706.03762"), at(10)),
     ];
     assert_eq!(joined, expected);
     assert_eq!(told.records[0].says, linked);
     assert_eq!(told.fields["title"], [name("arxiv/arxiv:1706.03762")]);
-    assert_eq!(told.fields["venue"], [name("semantic-scholar/corpus:7"), name("import/corpus:8:transformers")]);
+    assert_eq!(told.fields["venue"], [name("semantic-scholar/corpus:7"), name("import/corpus:8")]);
     assert_eq!(store.provenance(other).await.unwrap(), None, "it has become part of the other");
 }

@@ -9,6 +9,9 @@ use sqlx::sqlite::SqliteRow;
 use super::StoreError;
 use super::papers::read_paper;
 
+/// Likenesses of earlier states that are kept of a record: each new state asks for the digests of all of them.
+const MOST_FORMER: usize = 100;
+
 /// A record with its place in the store.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
@@ -110,7 +113,9 @@ impl Entry {
         let likeness = likeness.filter(|key| Some(key) != likeness_key(&self.record).as_ref());
         let tells = is_newer || likeness.is_some();
         self.former.extend(likeness);
+        // The first of all that ever were, so that the order of arrival does not tell which are kept.
         self.former.sort();
+        self.former.truncate(MOST_FORMER);
         if is_newer {
             (self.digest, self.text) = (digest, Some(text));
             self.earlier.get_or_insert(older);

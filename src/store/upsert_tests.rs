@@ -1,4 +1,4 @@
-use crate::store::tests::{arxiv, counts, reference, scholar, store};
+use crate::store::tests::{arxiv, at, counts, reference, scholar, store};
 
 use super::*;
 
@@ -52,4 +52,22 @@ async fn an_upsert_that_is_dropped_is_stored_whole_or_not_at_all() {
         assert!([counts(2, 0, 0), counts(0, 0, 2)].contains(&rest), "after {steps} steps: {rest:?}");
         assert_eq!(store.counts().await.unwrap().papers, 2);
     }
+}
+
+#[tokio::test]
+async fn a_record_that_is_told_under_ever_new_titles_is_found_by_no_more_of_them_than_it_needs() {
+    let (_folder, store) = store().await;
+    let told = |n: i64| {
+        let mut record = scholar(7, &format!("Title {n}"));
+        (record.year, record.sources[0].seen) = (Some(2020), at(n));
+        record
+    };
+    let states: Vec<Paper> = (0..150).map(told).collect();
+    store.upsert(&states).await.unwrap();
+    let links = "SELECT COUNT(*) FROM record_links";
+    let links: i64 = sqlx::query_scalar(links).fetch_one(&store.pool).await.unwrap();
+    assert_eq!(
+        (links, store.paper(&reference("CorpusId:7")).await.unwrap().unwrap().title),
+        (102, "Title 149".to_owned())
+    );
 }

@@ -26,7 +26,7 @@ fn names(decided: &Value) -> Value {
     ])
 }
 
-const PREPRINT: &str = "import/arxiv:1706.03762:attentionisallyouneed";
+const PREPRINT: &str = "import/arxiv:1706.03762";
 const CHAPTER: &str = "import/doi:10.1000/transformers:transformers";
 
 #[test]

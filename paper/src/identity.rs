@@ -48,8 +48,12 @@ pub fn record_key(paper: &Paper) -> String {
     let is_shared = |key: &str| ["local:", "doi:", "pmid:"].iter().any(|kind| key.starts_with(kind));
     let told_apart = |key: &String| match own == "local:" && is_shared(key) {
         true => {
-            let others = keys.iter().filter(|other| *other != key).map(|other| format!(" {other}"));
-            format!("{key}:{}{}", own_title(paper), others.collect::<String>())
+            let others = keys.iter().filter(|other| *other != key);
+            // One work has these, so a line that has one may correct its title.
+            let is_sure =
+                others.clone().any(|other| ["arxiv:", "s2:", "corpus:"].iter().any(|of| other.starts_with(of)));
+            let title = if is_sure { String::new() } else { own_title(paper) };
+            format!("{key}:{title}{}", others.map(|other| format!(" {other}")).collect::<String>())
         }
         false => key.clone(),
     };

@@ -174,7 +174,7 @@ mod tests {
     use crate::library::progress::Stage;
 
     fn step(stage: Stage, done: u64) -> Progress {
-        Progress::after(stage, done, None, Duration::ZERO)
+        Progress::after(stage, (0, done), None, Duration::ZERO)
     }
 
     #[tokio::test]

@@ -42,9 +42,9 @@ pub enum Command {
     },
     /// Take in a file of JSON lines, plain or gzip: title, abstract, authors, year, venue, doi, arxiv_id, url, id
     ///
-    /// A line replaces the one of the same id and title that was read before, so importing a file again changes
-    /// nothing. A line whose title was corrected is taken for another paper, unless its doi or arxiv_id tells
-    /// that it is the same; a line whose doi or arxiv_id was corrected always is.
+    /// A line replaces the one of the same id, title and identifiers that was read before, so importing a file again
+    /// changes nothing. A line whose title was corrected replaces it where it has an arxiv_id, is another record of the paper
+    /// where it has a doi, and else another paper; a line whose doi or arxiv_id was corrected always is.
     Import {
         /// The file
         file: PathBuf,
@@ -134,7 +134,7 @@ pub enum SyncSource {
         #[arg(long)]
         category: Option<String>,
         /// What comes first of a query or a category: submitted (the newest), updated or relevance
-        #[arg(long)]
+        #[arg(long, hide_possible_values = true)]
         sort: Option<crate::config::Sort>,
         /// Ids, separated by commas, with or without versions; together with --query or --category, those of them
         /// that fit
@@ -165,7 +165,7 @@ pub enum SyncSource {
         #[arg(long, requires = "query")]
         bulk: bool,
         /// What comes first of a bulk search: published (the newest) or cited (the most cited)
-        #[arg(long, requires = "bulk")]
+        #[arg(long, requires = "bulk", hide_possible_values = true)]
         sort: Option<crate::config::Sort>,
         /// Ids, separated by commas: 40 digits, CorpusId:…, DOI:…, ARXIV:…, PMID:…
         #[arg(long, value_delimiter = ',', conflicts_with = "query")]
@@ -213,8 +213,8 @@ pub struct SyncArgs {
     /// Read a saved answer instead of the network
     #[arg(long, value_name = "FILE", conflicts_with = "ids")]
     pub from_file: Option<PathBuf>,
-    /// Stop after this many papers [default: 1000; all of them with --harvest, --enrich or --diff]; the next sync of
-    /// the same request begins anew, with what came newest, but for a harvest or a diff, which goes on
+    /// Stop after this many papers [default: 1000; all of what --ids, --daily, --harvest, --enrich or --diff ask for, where a
+    /// source has them]; the next sync of the same request reads what came or changed since, or goes on there
     #[arg(long, value_parser = at_least_one)]
     pub max: Option<usize>,
     /// Fetch and read, but store nothing

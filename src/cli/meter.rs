@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     fn step(stage: Stage, done: u64, total: Option<u64>) -> Progress {
-        Progress::after(stage, done, total, Duration::from_secs(10))
+        Progress::after(stage, (0, done), total, Duration::from_secs(10))
     }
 
     #[test]

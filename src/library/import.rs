@@ -64,7 +64,7 @@ impl Lines {
 
 /// Reads a file into the library's store, in batches. A line is known by its id with its title, since every
 /// file numbers its lines for itself: read again it replaces itself, and with its title corrected it is a new
-/// record, joined to the earlier one by a DOI or an arXiv id where it has one.
+/// record, joined to the earlier one by a DOI where it has one. With an arXiv id it is known by that, whatever its title.
 ///
 /// # Errors
 /// When the file cannot be read, is too large, or the store fails; batches stored before stay, and importing the file

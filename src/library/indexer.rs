@@ -46,6 +46,10 @@ impl Library {
         let mut read = began;
         // While one batch is committed, on one thread, the next is embedded, on all of them.
         let mut prepared: Option<(Prepared, u64)> = None;
+        let pending = self.store.revision().await?.saturating_sub(began);
+        if pending > 0 {
+            progress(0, pending);
+        }
         loop {
             let changes = self.store.changes_since(read, self.index.batch()).await?;
             let reached = changes.last().map(|change| change.revision);

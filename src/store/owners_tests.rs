@@ -108,6 +108,22 @@ async fn lines_of_one_number_and_title_with_different_dois_are_two_papers() {
 }
 
 #[tokio::test]
+async fn a_line_with_an_arxiv_id_may_correct_its_title() {
+    let (_folder, store) = store().await;
+    let told = |title: &str, seen: i64| {
+        let mut paper = line("1", title);
+        paper.ids.arxiv = Some("1706.03762".parse().unwrap());
+        paper.sources[0].seen = at(seen);
+        paper
+    };
+    store.upsert(&[told("Attention is all", 1)]).await.unwrap();
+    assert_eq!(store.upsert(&[told("Attention is all you need", 2)]).await.unwrap(), counts(0, 1, 0));
+    let paper = store.paper(&reference("arXiv:1706.03762")).await.unwrap().unwrap();
+    assert_eq!(paper.title, "Attention is all you need");
+    assert_eq!(store.records(paper.id.unwrap()).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_corrected_title_joins_by_the_doi() {
     let (_folder, store) = store().await;
     store.upsert(&[with_doi(line("1", "Catz"), "10.1000/a")]).await.unwrap();

@@ -46,8 +46,8 @@ const READERS: u32 = 4;
 /// its pages go out and come in again within one transaction.
 const CACHE: &str = "-16384";
 
-/// Pages of the write-ahead log, 16 MiB, after which they are copied to the main file: pages that many batches write
-/// are copied once.
+/// Pages of the write-ahead log after which they are copied to the main file, 32 MiB in a new library: a page that many
+/// batches write is copied once.
 const CHECKPOINT: &str = "4000";
 
 /// The store. Cheap to clone; all clones share its connections.

@@ -35,7 +35,7 @@ smoke: setup ## build the dev binary and try its whole line on the sample librar
 	@cargo build --workspace --all-targets --locked
 	@scripts/smoke.sh '$(TARGET)/debug/lectern'
 
-bench: setup ## measure parsers, words, and a whole import against the embedding ceiling
+bench: setup ## measure parsers, words, searches, and a whole import against the embedding ceiling
 	@cargo bench --workspace --locked
 
 SECONDS := 600

@@ -10,7 +10,7 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use ingest::jsonl::Reader;
 use lectern::store::Store;
-use paper::{Author, Paper, SourceName};
+use paper::{Author, Paper, PaperId, SourceName};
 
 const RECORDS: usize = 20_000;
 /// As many as an import stores at once.
@@ -84,5 +84,22 @@ fn upserts(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, upserts);
+/// The papers of a page of hits.
+fn page(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let store = runtime.block_on(Store::open(&folder.path().join("library.db"))).unwrap();
+    runtime.block_on(take_in(&store, &records()));
+    let mut ids: Vec<PaperId> = Vec::new();
+    let mut changes = runtime.block_on(store.changes_since(0, RECORDS)).unwrap();
+    // Hits are spread over the file.
+    changes.sort_by_key(|change| change.id.to_string());
+    ids.extend(changes.iter().map(|change| change.id));
+    let mut pages = ids.chunks_exact(10).cycle();
+    criterion.bench_function("store/page", |bench| {
+        bench.iter(|| black_box(runtime.block_on(store.papers(pages.next().unwrap())).unwrap()));
+    });
+}
+
+criterion_group!(benches, page, upserts);
 criterion_main!(benches);

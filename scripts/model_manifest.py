@@ -17,6 +17,7 @@ MANIFEST = "manifest.json"
 MODEL_FILES = (
     "model.onnx",
     "model_int8.onnx",
+    "pieces.bin",
     "tokenizer.json",
     "tokenizer_config.json",
     "config.json",
@@ -24,7 +25,7 @@ MODEL_FILES = (
 )
 SCRIPTS = Path(__file__).resolve().parent
 # Whatever changes the files written; an installed model made by another recipe is remade.
-RECIPE_FILES = ("export_model.py", "requirements-model.txt")
+RECIPE_FILES = ("export_model.py", "export_pieces.py", "requirements-model.txt")
 
 
 def sha256(path: Path) -> str:

@@ -170,6 +170,9 @@ make_model() {
   copy_library "$partial/new"
   in_environment "$scripts/export_model.py" "$weights" "$partial/new/$MODEL_NAME" ||
     die 'the export to ONNX failed'
+  say 'model: reading each word piece alone'
+  in_environment "$scripts/export_pieces.py" "$partial/new/$MODEL_NAME" ||
+    die 'the vectors of the word pieces could not be made'
   compare_with_reference "$partial/new/$MODEL_NAME"
   in_environment "$scripts/model_manifest.py" write "$partial/new" "$partial/report.json"
   put_in_place

@@ -266,7 +266,7 @@ bad_request() {
     post blank.json 400 application/problem+json ' ' && is_problem 400 blank.json
 }
 
-second_process() { lectern 1 second.out reindex && says 'in use' second.out.err; }
+second_process() { lectern 1 second.out serve --addr 127.0.0.1:0 && says 'in use' second.out.err; }
 
 stop_server() {
   local code=0 tries

@@ -13,9 +13,10 @@
 
 use std::collections::BTreeSet;
 
-use paper::{Paper, PublicationDate};
+use paper::{Paper, PublicationDate, SourceName};
 
 use crate::Filter;
+use crate::syntax::{Asks, Clause};
 
 /// The longest run of a venue's words that is a tag of its own.
 const VENUE_RUN: usize = 4;
@@ -51,15 +52,32 @@ impl Facets {
     }
 }
 
-/// A [`Filter`] in the terms that both arms index.
+/// A range of years of publication, both ends included. A paper of unknown year is in none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Years {
+    /// The first year; none for all up to the last.
+    pub from: Option<i16>,
+    /// The last year; none for all from the first on.
+    pub to: Option<i16>,
+}
+
+impl Years {
+    fn hold(self, year: Option<i16>) -> bool {
+        year.is_some_and(|year| self.from.is_none_or(|from| from <= year) && self.to.is_none_or(|to| year <= to))
+    }
+}
+
+/// What a [`Filter`] and the operators of a query ask for, in the terms that both arms index.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conditions {
-    /// The first year that matches.
-    pub year_from: Option<i16>,
-    /// The last year that matches.
-    pub year_to: Option<i16>,
+    /// The year must lie in each of these.
+    pub years: Vec<Years>,
     /// Every group must hold; of a group any alternative; of an alternative every tag.
     pub groups: Vec<Vec<Vec<String>>>,
+    /// The year must lie in none of these.
+    pub other_years: Vec<Years>,
+    /// Of none of these may all tags hold.
+    pub without: Vec<Vec<String>>,
 }
 
 impl Conditions {
@@ -67,10 +85,7 @@ impl Conditions {
     /// paper; blank ones are ignored.
     #[must_use]
     pub fn of(filter: &Filter) -> Self {
-        let author = |name: &String| vec![format!("a:{}", name_words(name).join(" "))];
-        let venue = |name: &String| requested_venue(&words(name));
-        let category = |name: &String| vec![format!("c:{}", category_key(name.trim().trim_end_matches(".*")))];
-        let sources = filter.sources.iter().map(|source| vec![format!("s:{source}")]).collect();
+        let sources = filter.sources.iter().map(source).collect();
         let groups = [
             group(&filter.authors, author),
             group(&filter.venues, venue),
@@ -78,7 +93,33 @@ impl Conditions {
             sources,
         ];
         let groups = groups.into_iter().filter(|group: &Vec<_>| !group.is_empty()).collect();
-        Self { year_from: filter.year_from, year_to: filter.year_to, groups }
+        let years = Years { from: filter.year_from, to: filter.year_to };
+        let years = if years == Years::default() { Vec::new() } else { vec![years] };
+        Self { years, groups, ..Self::default() }
+    }
+
+    /// The same, and the clauses besides; those that ask for words are the lexical arm's.
+    #[must_use]
+    pub fn and(mut self, clauses: &[Clause]) -> Self {
+        for Clause { negated, asks } in clauses {
+            let tags = match asks {
+                Asks::Author(name) => author(name),
+                Asks::Venue(name) => venue(name),
+                Asks::Category(name) => category(name),
+                Asks::Source(name) => source(name),
+                Asks::Years(years) if *negated => {
+                    self.other_years.push(*years);
+                    continue;
+                }
+                Asks::Years(years) => {
+                    self.years.push(*years);
+                    continue;
+                }
+                Asks::Text(_) | Asks::Title(_) => continue,
+            };
+            if *negated { self.without.push(tags) } else { self.groups.push(vec![tags]) }
+        }
+        self
     }
 
     /// Whether everything matches.
@@ -91,24 +132,39 @@ impl Conditions {
     #[must_use]
     pub fn hold(&self, facets: &Facets) -> bool {
         let has = |tag: &String| facets.tags.binary_search(tag).is_ok();
-        let year_fits = match (facets.year, self.year_from, self.year_to) {
-            (_, None, None) => true,
-            (None, ..) => false,
-            (Some(year), from, to) => from.is_none_or(|from| from <= year) && to.is_none_or(|to| year <= to),
-        };
-        year_fits && self.groups.iter().all(|group| group.iter().any(|tags| tags.iter().all(has)))
+        self.years.iter().all(|years| years.hold(facets.year))
+            && !self.other_years.iter().any(|years| years.hold(facets.year))
+            && self.groups.iter().all(|group| group.iter().any(|tags| tags.iter().all(has)))
+            && !self.without.iter().any(|tags| tags.iter().all(has))
     }
 }
 
-fn group(entries: &[String], tags: impl Fn(&String) -> Vec<String>) -> Vec<Vec<String>> {
-    entries.iter().filter(|entry| !entry.trim().is_empty()).map(tags).collect()
+fn author(name: &str) -> Vec<String> {
+    vec![format!("a:{}", name_words(name).join(" "))]
+}
+
+fn venue(name: &str) -> Vec<String> {
+    requested_venue(&words(name))
+}
+
+fn category(name: &str) -> Vec<String> {
+    vec![format!("c:{}", category_key(name.trim().trim_end_matches(".*")))]
+}
+
+fn source(name: &SourceName) -> Vec<String> {
+    vec![format!("s:{name}")]
+}
+
+fn group(entries: &[String], tags: impl Fn(&str) -> Vec<String>) -> Vec<Vec<String>> {
+    entries.iter().filter(|entry| !entry.trim().is_empty()).map(|entry| tags(entry)).collect()
 }
 
 /// The words of a text, each in lower case and without accents.
 fn words(text: &str) -> Vec<String> {
     let raw = text.split(|c: char| c.is_whitespace() || matches!(c, '-' | '/' | '.' | ',' | ':' | '(' | ')' | '&'));
     // A title's key is what two spellings of one text have in common, which is what is wanted here.
-    raw.map(paper::title_key).filter(|word| !word.is_empty()).take(MAX_WORDS).collect()
+    // A sigma has two small forms and one capital.
+    raw.map(|word| paper::title_key(word).replace('ς', "σ")).filter(|word| !word.is_empty()).take(MAX_WORDS).collect()
 }
 
 /// The words of a name, given name first, suffixes left out.
@@ -212,6 +268,7 @@ mod tests {
         assert_eq!(tags("Hinton Jr., Geoffrey E."), expected);
         assert_eq!(tags("Plato"), ["a:plato"]);
         assert_eq!(tags("Łukasz O’Neill-Ødegård")[0], "a:lukasz oneill odegard");
+        assert_eq!(tags("Γιώργος Σεφέρης"), tags("ΓΙΏΡΓΟΣ ΣΕΦΈΡΗΣ"));
         assert_eq!(tags("..."), Vec::<String>::new());
     }
 

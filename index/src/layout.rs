@@ -1,6 +1,7 @@
 //! What lies where in the folder of an index, and which model and schema it was written with.
 
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,23 @@ use crate::error::REINDEX;
 use crate::{IndexError, ModelInfo};
 
 /// Counts up with every change after which an older index cannot be read or means something else.
-const SCHEMA_VERSION: u32 = 2;
+const SCHEMA_VERSION: u32 = 4;
+
+/// The file that describes an index.
+const MANIFEST: &str = "index.json";
+
+/// Puts a file in the place of another of its name, durably: it is written to a draft first, so that a crash leaves the
+/// old content or the new one.
+pub(crate) fn replace_file(dir: &Path, name: &str, content: &[u8]) -> std::io::Result<()> {
+    std::fs::create_dir_all(dir)?;
+    let draft = dir.join(format!("{name}.new"));
+    let mut file = std::fs::File::create(&draft)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    std::fs::rename(&draft, dir.join(name))?;
+    // The rename is kept when the folder is.
+    std::fs::File::open(dir)?.sync_all()
+}
 
 /// The folder of an index.
 #[derive(Debug, Clone)]
@@ -66,7 +83,7 @@ impl Layout {
     }
 
     fn manifest(&self) -> PathBuf {
-        self.dir.join("index.json")
+        self.dir.join(MANIFEST)
     }
 
     /// Sees to it that the index is one for this model, or an empty folder that becomes one. Gives the
@@ -101,6 +118,15 @@ impl Layout {
         Err(IndexError::ModelChanged { path: self.dir.clone(), indexed_with, configured, remedy: REINDEX })
     }
 
+    /// Whether the index is of this format, or none yet: to be asked before any of its files is opened, since those of
+    /// another format look damaged.
+    pub(crate) fn check_format(&self) -> Result<(), IndexError> {
+        let Some(found) = self.read()?.filter(|found| found.schema_version != SCHEMA_VERSION) else { return Ok(()) };
+        let configured = Manifest { schema_version: SCHEMA_VERSION, ..found.clone() }.describe();
+        let (path, indexed_with) = (self.dir.clone(), found.describe());
+        Err(IndexError::ModelChanged { path, indexed_with, configured, remedy: REINDEX })
+    }
+
     /// The model that the index was made with; none for no index, or one of words alone.
     pub(crate) fn model(&self) -> Result<Option<String>, IndexError> {
         Ok(self.read()?.and_then(|manifest| manifest.model))
@@ -127,17 +153,10 @@ impl Layout {
         read.map(Some).map_err(|error| IndexError::corrupt(&self.dir, format!("index.json: {error}")))
     }
 
-    /// Writes to another file first, so that a crash leaves the old manifest or the new one.
     fn write(&self, manifest: &Manifest) -> Result<(), IndexError> {
-        let write = || -> std::io::Result<()> {
-            std::fs::create_dir_all(&self.dir)?;
-            let draft = self.dir.join("index.json.new");
-            let mut file = std::fs::File::create(&draft)?;
-            file.write_all(&serde_json::to_vec_pretty(manifest)?)?;
-            file.sync_all()?;
-            std::fs::rename(&draft, self.manifest())
-        };
-        write().map_err(|error| IndexError::disk(&self.dir, error))
+        let written = serde_json::to_vec_pretty(manifest).map_err(std::io::Error::from);
+        let written = written.and_then(|bytes| replace_file(&self.dir, MANIFEST, &bytes));
+        written.map_err(|error| IndexError::disk(&self.dir, error))
     }
 
     /// Deletes what belongs to an index, and nothing else that may lie in the folder.
@@ -152,20 +171,27 @@ impl Layout {
         gone(std::fs::remove_file(self.manifest()))
     }
 
-    /// The bytes of all files in the folder.
+    /// The bytes that all of the index takes on the disk. Its files are longer: the arms reserve room in them, and nothing is
+    /// there until it is written.
     pub(crate) fn size(&self) -> u64 {
         fn size(dir: &Path) -> u64 {
             let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
             let sizes = entries.flatten().map(|entry| match entry.metadata() {
                 Ok(meta) if meta.is_dir() => size(&entry.path()),
-                Ok(meta) => meta.len(),
+                Ok(meta) => on_disk(&meta),
                 // Files come and go while the arms merge theirs.
                 Err(_) => 0,
             });
             sizes.sum()
         }
-        size(&self.dir)
+        let manifest = std::fs::metadata(self.manifest()).map_or(0, |file| on_disk(&file));
+        size(&self.lexical()) + size(&self.dense()) + manifest
     }
+}
+
+fn on_disk(file: &std::fs::Metadata) -> u64 {
+    // A block is 512 bytes here, whatever the file system's are (stat(2)).
+    file.blocks() * 512
 }
 
 #[cfg(test)]
@@ -184,7 +210,7 @@ mod tests {
         assert_eq!(layout.claim(Some(&model("a")), || false).unwrap(), Some("a".to_owned()));
         assert_eq!(layout.claim(None, || false).unwrap(), Some("a".to_owned()));
         let error = layout.claim(Some(&model("b")), || true).unwrap_err().to_string();
-        assert!(error.contains("built with model a (8 numbers), format 2, configured is model b"), "{error}");
+        assert!(error.contains("built with model a (8 numbers), format 4, configured is model b"), "{error}");
         assert!(error.contains("lectern reindex"), "{error}");
         layout.destroy().unwrap();
         assert_eq!(layout.claim(Some(&model("b")), || false).unwrap(), Some("b".to_owned()));
@@ -221,7 +247,13 @@ mod tests {
         layout.claim(None, || true).unwrap();
         std::fs::create_dir_all(layout.lexical().join("deep")).unwrap();
         std::fs::write(dir.path().join("notes.txt"), "mine").unwrap();
-        assert_eq!(layout.size(), 4 + std::fs::metadata(layout.manifest()).unwrap().len());
+        let empty = layout.size();
+        std::fs::write(layout.lexical().join("deep/words"), vec![1; 100_000]).unwrap();
+        std::fs::write(dir.path().join("more notes.txt"), vec![1; 100_000]).unwrap();
+        std::fs::File::create(layout.lexical().join("reserved")).unwrap().set_len(1 << 40).unwrap();
+        let taken = layout.size() - empty;
+        assert!((100_000..200_000).contains(&taken), "neither the notes nor what is only reserved: {taken}");
+        std::fs::remove_file(dir.path().join("more notes.txt")).unwrap();
         layout.destroy().unwrap();
         layout.destroy().unwrap();
         let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();

@@ -81,29 +81,110 @@ impl Filter {
     }
 }
 
+/// What hits are ordered by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sort {
+    /// How well they fit.
+    #[default]
+    Relevance,
+    /// The date of publication, the newest first; what is undated comes last.
+    Date,
+    /// How often they are cited, as far as a source told, the most cited first.
+    Citations,
+}
+
+impl Sort {
+    /// Every order.
+    pub const ALL: [Self; 3] = [Self::Relevance, Self::Date, Self::Citations];
+
+    /// The name as users write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Relevance => "relevance",
+            Self::Date => "date",
+            Self::Citations => "citations",
+        }
+    }
+}
+
+impl std::fmt::Display for Sort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Sort {
+    type Err = UnknownSort;
+
+    fn from_str(text: &str) -> Result<Self, UnknownSort> {
+        let wanted = text.trim().to_ascii_lowercase();
+        let found = Self::ALL.into_iter().find(|sort| sort.as_str() == wanted);
+        found.ok_or_else(|| UnknownSort(text.chars().take(40).collect()))
+    }
+}
+
+/// A text that names no [`Sort`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an order of hits: relevance, date or citations")]
+pub struct UnknownSort(String);
+
+/// A place between two pages of one search.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// Of hits by relevance: marks of the papers that were shown. Scores shift while the index grows, so that no
+    /// number says where one was; but what was shown can be left out, and the best of the rest goes on.
+    Shown(Vec<u32>),
+    /// Of hits by date or citations: the value and the paper of the last one.
+    Behind {
+        /// What it was ordered by: the date as a number such as 20240131, or how often it is cited; 0 where unknown.
+        value: i64,
+        /// The paper.
+        paper: PaperId,
+    },
+}
+
 /// A search.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchQuery {
-    /// What to look for, in plain words. `"Words in quotes"` must occur as they stand, in the hybrid
-    /// and the lexical mode. Nothing else is syntax, and no text is an error.
+    /// What to look for, as [`crate::syntax`] reads it. No text is an error.
     pub text: String,
+    /// Whether nothing in the text is syntax, as in a question.
+    pub plain: bool,
     /// Which arms answer.
-    #[serde(default)]
     pub mode: Mode,
-    /// What hits must be.
-    #[serde(default)]
+    /// What hits must be, besides what the text asks for.
     pub filter: Filter,
+    /// What hits are ordered by. Ordered by date or citations, a search of any mode finds the papers that have
+    /// the words (of more than three, three quarters), and all of them.
+    pub sort: Sort,
     /// How many hits at most.
     pub limit: usize,
-    /// How many hits to leave out at the beginning, to page on.
-    #[serde(default)]
-    pub offset: usize,
+    /// Where the page before ended; none for the first page.
+    pub after: Option<Place>,
+    /// Whether to count years, venues, categories and authors.
+    pub facets: bool,
 }
 
 impl SearchQuery {
     /// A hybrid search for the ten best hits.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), mode: Mode::Hybrid, filter: Filter::default(), limit: 10, offset: 0 }
+        Self {
+            text: text.into(),
+            plain: false,
+            mode: Mode::Hybrid,
+            filter: Filter::default(),
+            sort: Sort::Relevance,
+            limit: 10,
+            after: None,
+            facets: false,
+        }
+    }
+
+    /// The same with a question for text, in which nothing is syntax.
+    pub fn question(text: impl Into<String>) -> Self {
+        Self { plain: true, ..Self::new(text) }
     }
 }
 
@@ -124,27 +205,56 @@ pub struct SearchHit {
     /// The passage of it that fits best.
     pub passage: Passage,
     /// What hits are ordered by, higher first: BM25 in lexical mode, the cosine in dense mode, in
-    /// hybrid mode a weighted sum from 0 to 1 that compares hits of one search only.
+    /// hybrid mode a sum from 0 to 1 that compares hits of one search only. 0 where hits are ordered by something
+    /// else.
     pub score: f32,
     /// The scores of both arms.
     pub scores: ArmScores,
+    /// Whether the query is this paper's title.
+    pub exact: bool,
     /// Where words of the query occur in the passage's text, as ranges of Unicode characters, in
     /// order; words match by their stem.
     pub highlights: Vec<(usize, usize)>,
 }
 
 /// The answer to a search.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct SearchResults {
-    /// The hits from `offset` on, best first, a paper once; equal scores are ordered by paper id.
+    /// The hits of this page, best first, a paper once; equal scores are ordered by paper id.
     pub hits: Vec<SearchHit>,
-    /// How many papers were found: exact as long as it is less than the number of candidates that
-    /// are looked at, else a lower bound that grows as one pages on. A hybrid search ends with them.
+    /// How many papers were found. By relevance those that were looked at closely, a lower bound that grows as one
+    /// pages on; by date and citations, and without words, all there are.
     pub total: usize,
+    /// Where the next page begins; none at the end.
+    pub next: Option<Place>,
     /// The mode that was used, which is [`Mode::Lexical`] when there are no vectors to ask.
     pub mode: Mode,
-    /// What the user should know about how it was answered.
+    /// What the user should know about how it was answered, or why nothing was found.
     pub notice: Option<String>,
+    /// What the papers found are, when it was asked for.
+    pub facets: Option<FacetCounts>,
+}
+
+/// How many of the papers found have which value, of each kind the most frequent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FacetCounts {
+    /// Years, the latest first.
+    pub year: Vec<FacetCount>,
+    /// Venues, the most frequent first, as are the others.
+    pub venue: Vec<FacetCount>,
+    /// Categories.
+    pub category: Vec<FacetCount>,
+    /// Authors.
+    pub author: Vec<FacetCount>,
+}
+
+/// A value and how many papers have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FacetCount {
+    /// The value, as the filter of its kind takes it.
+    pub value: String,
+    /// How many of the papers found have it.
+    pub count: usize,
 }
 
 /// A paper to write to the index, as of a revision of the store.
@@ -207,10 +317,16 @@ mod tests {
     }
 
     #[test]
-    fn a_query_needs_a_text_and_a_limit_only() {
-        let query: SearchQuery = serde_json::from_str(r#"{"text": "graphs", "limit": 10}"#).unwrap();
-        assert_eq!(query, SearchQuery::new("graphs"));
-        assert!(query.filter.is_empty());
+    fn orders_are_read_as_they_are_printed() {
+        for sort in Sort::ALL {
+            assert_eq!(sort.to_string().parse(), Ok(sort));
+        }
+        let error = "size".parse::<Sort>().unwrap_err().to_string();
+        assert_eq!(error, "`size` is not an order of hits: relevance, date or citations");
+    }
+
+    #[test]
+    fn a_filter_is_read_from_what_it_names() {
         let filter: Filter = serde_json::from_str(r#"{"year_from": 2020, "sources": ["arxiv"]}"#).unwrap();
         assert_eq!(filter, Filter { year_from: Some(2020), sources: vec![SourceName::Arxiv], ..Filter::default() });
     }

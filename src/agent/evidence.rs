@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use index::{Embedder, IndexError, SearchHit};
+use index::{Embedder, HybridIndex, IndexError, SearchHit};
 use paper::Paper;
 
 use super::sentence::{sentences, slice};
@@ -46,13 +46,23 @@ impl Evidence {
 
 /// Turns texts into vectors where there is a model, off the async threads.
 #[derive(Clone, Default)]
-pub struct Vectors(Option<Arc<dyn Embedder>>);
+pub struct Vectors {
+    embedder: Option<Arc<dyn Embedder>>,
+    /// Kept as long as its model is used.
+    _index: Option<HybridIndex>,
+}
 
 impl Vectors {
     /// With a model, or without.
     #[must_use]
     pub fn new(embedder: Option<Arc<dyn Embedder>>) -> Self {
-        Self(embedder)
+        Self { embedder, _index: None }
+    }
+
+    /// With the model that belongs to an index.
+    #[must_use]
+    pub fn of_index(index: HybridIndex) -> Self {
+        Self { embedder: index.embedder(), _index: Some(index) }
     }
 
     /// The vectors of texts, in their order; nothing without a model.
@@ -85,7 +95,7 @@ impl Vectors {
         &self,
         work: impl FnOnce(&dyn Embedder) -> Result<T, IndexError> + Send + 'static,
     ) -> Result<Option<T>, IndexError> {
-        let Some(embedder) = self.0.clone() else { return Ok(None) };
+        let Some(embedder) = self.embedder.clone() else { return Ok(None) };
         tokio::task::spawn_blocking(move || work(embedder.as_ref()).map(Some))
             .await
             .unwrap_or_else(|stopped| Err(IndexError::Embedding { reason: stopped.to_string() }))
@@ -160,7 +170,8 @@ pub(crate) mod tests {
             end: text.chars().count(),
             text: text.to_owned(),
         };
-        (SearchHit { paper: id, passage, score: 1.0, scores: ArmScores::default(), highlights: Vec::new() }, paper)
+        let (scores, highlights) = (ArmScores::default(), Vec::new());
+        (SearchHit { paper: id, passage, score: 1.0, scores, exact: false, highlights }, paper)
     }
 
     /// Embeds passages and queries each in its own way, as models with a prefix do.

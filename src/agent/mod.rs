@@ -60,7 +60,6 @@ impl From<index::IndexError> for AgentError {
 #[derive(Clone)]
 pub struct Agent {
     library: Library,
-    vectors: Vectors,
     model: Option<Arc<dyn ChatModel>>,
     prices: Arc<Prices>,
     max_output_tokens: u32,
@@ -71,8 +70,6 @@ pub struct Agent {
 pub struct AgentParts {
     /// Where it looks.
     pub library: Library,
-    /// The embedding model, where there is one.
-    pub vectors: Vectors,
     /// Who writes; nobody for quoting only.
     pub model: Option<Arc<dyn ChatModel>>,
     /// What tokens cost.
@@ -94,6 +91,8 @@ struct Routed<'q> {
 struct Retrieved<'q> {
     routed: Routed<'q>,
     evidence: Vec<Evidence>,
+    /// Of the model that belongs to the index that was searched, to the end of the answer.
+    vectors: Vectors,
     notice: Option<String>,
 }
 
@@ -110,8 +109,8 @@ impl Agent {
     /// An agent of these parts.
     #[must_use]
     pub fn new(parts: AgentParts) -> Self {
-        let AgentParts { library, vectors, model, prices, max_output_tokens, clock } = parts;
-        Self { library, vectors, model, prices, max_output_tokens, clock }
+        let AgentParts { library, model, prices, max_output_tokens, clock } = parts;
+        Self { library, model, prices, max_output_tokens, clock }
     }
 
     /// Answers a question, telling `log` each step; the last event, the answer or the error, is left to the caller, who
@@ -168,16 +167,18 @@ impl Agent {
             mode: Mode::Hybrid,
             filter: routed.question.filter.clone(),
             limit: EVIDENCE,
-            ..SearchQuery::new(routed.question.text())
+            ..SearchQuery::question(routed.question.text())
         };
-        let found = self.library.search(query).await?;
+        let index = self.library.index();
+        let found = self.library.search_in(&index, query).await?;
         log.add(
             "search",
             &json!({"query": routed.question.text(), "hits": found.hits.len(), "total": found.total, "mode": found.mode,
                 "took_ms": found.took_ms, "notice": found.notice}),
         );
         let pairs = found.hits.into_iter().map(|found| (found.hit, found.paper)).collect();
-        let evidence = gather(pairs, &self.vectors).await?;
+        let vectors = Vectors::of_index(index);
+        let evidence = gather(pairs, &vectors).await?;
         let told: Vec<_> = evidence
             .iter()
             .map(|e| {
@@ -186,7 +187,7 @@ impl Agent {
             })
             .collect();
         log.add("evidence", &told);
-        Ok(Retrieved { routed, evidence, notice: found.notice })
+        Ok(Retrieved { routed, evidence, vectors, notice: found.notice })
     }
 }
 

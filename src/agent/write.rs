@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::answer::{Claim, Route, UsageReport};
 use super::event::EventLog;
+use super::evidence::Vectors;
 use super::notice::{Shortfall, joined};
 use super::verify::{Verdict, Verifier};
 use super::{Agent, AgentError, Retrieved, Written, draft, quote};
@@ -123,7 +124,7 @@ impl Agent {
         // Nothing to choose from needs no vector.
         if !retrieved.evidence.is_empty() {
             let question = retrieved.routed.question.text();
-            let vector = self.vectors.of_query(question).await?;
+            let vector = retrieved.vectors.of_query(question).await?;
             for chosen in quote::choose(question, vector.as_deref(), &retrieved.evidence) {
                 if let Some(claim) = verifier.quote(chosen.n, chosen.start, chosen.end) {
                     tell(&claim, &verifier, log);
@@ -143,7 +144,7 @@ impl Agent {
     ) -> Result<Draft<'r>, AgentError> {
         let mut verifier = Verifier::new(&retrieved.evidence, "");
         let (usage, shortfall) = match model.stream(&self.request(retrieved)).await {
-            Ok(stream) => self.read(stream, model.provider(), &mut verifier, log).await?,
+            Ok(stream) => self.read((stream, model.provider()), &mut verifier, &retrieved.vectors, log).await?,
             Err(fault) if fault.was_turned_away() => (Some(Usage::default()), Some(Shortfall::Failed(fault))),
             Err(fault) => (fault.usage(), Some(Shortfall::Failed(fault))),
         };
@@ -157,9 +158,9 @@ impl Agent {
     /// had passed when the model broke off stands.
     async fn read(
         &self,
-        mut stream: ChatStream,
-        provider: &str,
+        (mut stream, provider): (ChatStream, &str),
         verifier: &mut Verifier<'_>,
+        vectors: &Vectors,
         log: &EventLog,
     ) -> Result<(Option<Usage>, Option<Shortfall>), AgentError> {
         let mut sentences = draft::Sentences::default();
@@ -169,7 +170,7 @@ impl Agent {
                 Ok(ChatEvent::Text(piece)) => {
                     silent &= piece.trim().is_empty();
                     for sentence in sentences.push(&piece) {
-                        self.check(verifier, &sentence, log).await?;
+                        check(verifier, &sentence, vectors, log).await?;
                     }
                 }
                 Ok(ChatEvent::Reasoning(_)) => {}
@@ -186,20 +187,9 @@ impl Agent {
             rest.pop_if(|last| !has_come_to_its_marks(last));
         }
         for sentence in rest {
-            self.check(verifier, &sentence, log).await?;
+            check(verifier, &sentence, vectors, log).await?;
         }
         Ok((usage, shortfall))
-    }
-
-    async fn check(&self, verifier: &mut Verifier<'_>, sentence: &str, log: &EventLog) -> Result<(), AgentError> {
-        if sentence.trim().is_empty() || draft::says_no_answer(sentence) {
-            return Ok(());
-        }
-        match verifier.check(sentence, &self.vectors).await? {
-            Verdict::Passed(claim) => tell(&claim, verifier, log),
-            Verdict::Removed(removed) => log.add("removed", &removed),
-        }
-        Ok(())
     }
 
     fn cost(&self, model: &str, usage: Option<&Usage>) -> UsageReport {
@@ -215,6 +205,22 @@ impl Agent {
             baseline_cost_usd: Some(self.prices.baseline_cost_usd(usage)),
         }
     }
+}
+
+async fn check(
+    verifier: &mut Verifier<'_>,
+    sentence: &str,
+    vectors: &Vectors,
+    log: &EventLog,
+) -> Result<(), AgentError> {
+    if sentence.trim().is_empty() || draft::says_no_answer(sentence) {
+        return Ok(());
+    }
+    match verifier.check(sentence, vectors).await? {
+        Verdict::Passed(claim) => tell(&claim, verifier, log),
+        Verdict::Removed(removed) => log.add("removed", &removed),
+    }
+    Ok(())
 }
 
 /// Tells a claim that has passed just now. The tokens of a run add up to the text of its answer.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::agent::AgentError;
 use crate::agent::answer::BadQuestion;
-use crate::app::{SourceError, SyncError};
+use crate::app::{ReindexError, SourceError, SyncError};
 use crate::jobs::JobsError;
 use crate::library::LibraryError;
 use crate::llm::LlmError;
@@ -255,6 +255,17 @@ impl From<SyncError> for ApiError {
         match error {
             SyncError::Source(fault) => fault.into(),
             SyncError::Library(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<ReindexError> for ApiError {
+    /// Only the operator asks for it.
+    fn from(error: ReindexError) -> Self {
+        match error {
+            ReindexError::Model(_) | ReindexError::Set { .. } => Self::bad_request(error.to_string()),
+            ReindexError::Library(_) => Self::busy(error.to_string()),
+            ReindexError::Config(_) | ReindexError::App(_) => Self::internal(error.to_string()),
         }
     }
 }

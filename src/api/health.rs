@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ApiState;
 use super::error::ApiError;
+use crate::app::UnderWay;
 
 /// That the process is there, and which one it is.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,6 +30,9 @@ pub(super) struct Ready {
     status: &'static str,
     revision: u64,
     indexed: u64,
+    /// How far a new index is, while one is being built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reindex: Option<UnderWay>,
 }
 
 /// `GET /readyz`: the store can be read. It is asked every few seconds, so that nothing is counted here; when the
@@ -36,7 +40,10 @@ pub(super) struct Ready {
 pub(super) async fn ready(State(state): State<ApiState>) -> Response {
     let library = &state.app.library;
     match library.store.revision().await {
-        Ok(revision) => Json(Ready { status: "ok", revision, indexed: library.index.watermark() }).into_response(),
+        Ok(revision) => {
+            let (indexed, reindex) = (library.index().watermark(), state.app.reindexing.at_work());
+            Json(Ready { status: "ok", revision, indexed, reindex }).into_response()
+        }
         Err(fault) => {
             tracing::error!(%fault, "not ready");
             ApiError::busy("the store does not answer").into_response()

@@ -1,4 +1,4 @@
-//! What syncs and imports have in common as requests: they go on in tasks of their own, are told of as they go, and
+//! What syncs, imports and reindexing have in common as requests: they go on in tasks of their own, are told of as they go, and
 //! are waited for when the server stops.
 
 use std::collections::BTreeMap;
@@ -19,7 +19,6 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::answers::accepts_events;
 use super::error::ApiError;
 use super::guard::{Place, fault_of};
-use crate::library::IntakeReport;
 use crate::library::progress::Progress;
 
 /// What is told of one that a stop of the server has cut off.
@@ -100,14 +99,15 @@ impl Intakes {
     ///
     /// # Errors
     /// When the server is stopping; and, for a client that takes no events, when the work fails.
-    pub(super) async fn respond<F>(
+    pub(super) async fn respond<F, R>(
         &self,
         headers: &HeaderMap,
         place: Place,
         work: impl FnOnce(Events, CancellationToken) -> F,
     ) -> Result<Response, ApiError>
     where
-        F: Future<Output = Result<IntakeReport, ApiError>> + Send + 'static,
+        F: Future<Output = Result<R, ApiError>> + Send + 'static,
+        R: Serialize + Send + 'static,
     {
         if self.stop.is_cancelled() {
             return Err(ApiError::busy("the server is stopping and takes nothing in; try again shortly"));
@@ -128,7 +128,11 @@ impl Intakes {
             match &done {
                 Ok(report) => events.end("report", report),
                 Err(error) => {
-                    tracing::warn!(fault = error.fault(), problem = error.problem().detail, "nothing more is taken in");
+                    tracing::warn!(
+                        fault = error.fault(),
+                        problem = error.problem().detail,
+                        "a request that takes long has ended early"
+                    );
                     events.end("error", &error.problem());
                 }
             }

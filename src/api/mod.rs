@@ -2,6 +2,7 @@
 
 mod answers;
 mod citations;
+pub mod cursor;
 pub mod decisions;
 pub mod error;
 mod extract;
@@ -12,6 +13,7 @@ mod intake;
 mod jobs;
 pub(crate) mod origin;
 mod papers;
+mod reindex;
 mod runs;
 mod search;
 pub mod stats;
@@ -90,6 +92,7 @@ fn router(state: ApiState) -> Router {
         .route("/v1/job-runs", get(jobs::all_runs))
         .route("/v1/sync", post(syncs::post))
         .route("/v1/imports", post(imports::post))
+        .route("/v1/reindex", post(reindex::post))
         .route("/v1/stats", get(stats::get))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
@@ -125,6 +128,7 @@ pub async fn serve(
     let (runs, intakes) = (state.runs.clone(), state.intakes.clone());
     app.served_at(address);
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
+    app.reindexing.go_on().await;
     let library = app.library.clone();
     let indexer = tokio::spawn(async move { library.follow_store().await });
     let following = jobs.clone();
@@ -165,6 +169,7 @@ pub async fn serve(
     };
     scheduler.abort();
     indexer.abort();
+    app.reindexing.stop().await;
     app.library.store.close().await;
     served
 }

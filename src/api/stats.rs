@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ApiState;
 use super::error::ApiError;
-use crate::app::{App, database_file};
+use crate::app::{App, UnderWay, database_file};
 use crate::library::LibraryError;
 use crate::store::StoreCounts;
 
@@ -20,6 +20,8 @@ pub struct Stats {
     pub index: IndexStats,
     /// The size of the database's main file.
     pub database_bytes: u64,
+    /// The new index that is not built to its end.
+    pub reindex: Option<UnderWay>,
 }
 
 impl Stats {
@@ -28,9 +30,10 @@ impl Stats {
     /// # Errors
     /// When the store or the index fails.
     pub async fn of(app: &App) -> Result<Self, LibraryError> {
-        let (library, index) = (app.library.store.counts().await?, app.library.index.stats().await?);
+        let (library, index) = (app.library.store.counts().await?, app.library.index().stats().await?);
         let database_bytes = std::fs::metadata(database_file(&app.config)).map_or(0, |file| file.len());
-        Ok(Self { library, index, database_bytes })
+        let reindex = app.reindexing.under_way().await?;
+        Ok(Self { library, index, database_bytes, reindex })
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use index::{Filter, Mode, SearchQuery};
+use index::{FacetCounts, Filter, Mode, SearchQuery, Sort};
 use paper::{Paper, SourceName};
 use serde::{Deserialize, Serialize};
 
+use super::cursor;
 use crate::library::{Found, FoundPapers};
 
 /// The most hits of one page.
@@ -14,7 +15,7 @@ pub const MOST_HITS: usize = 100;
 pub const LONGEST_QUERY: usize = 4_000;
 
 /// Which papers, as a request says it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Filters {
     /// Published in this year or later.
@@ -32,7 +33,7 @@ pub struct Filters {
 }
 
 /// One text, or a list of them.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum OneOrMany {
     /// One.
@@ -80,13 +81,17 @@ impl Filters {
 }
 
 /// A search, as a request says it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SearchRequest {
-    /// What to look for.
+    /// What to look for, as [`index::syntax`] reads it.
     pub q: Option<String>,
     /// `hybrid`, `lexical` or `dense`.
     pub mode: Option<String>,
+    /// `relevance`, `date` or `citations`.
+    pub sort: Option<String>,
+    /// Whether to count what the papers found are.
+    pub facets: bool,
     /// Hits a page, 1 to 100.
     pub limit: Option<usize>,
     /// The `next` of the page before.
@@ -96,7 +101,7 @@ pub struct SearchRequest {
     pub filters: Filters,
 }
 
-const NAMES: &str = "q, mode, limit, cursor, year_from, year_to, author, venue, category, source";
+const NAMES: &str = "q, mode, sort, facets, limit, cursor, year_from, year_to, author, venue, category, source";
 
 impl SearchRequest {
     /// Reads the pairs of a query string; a list's name comes once for each of its items.
@@ -124,6 +129,8 @@ impl SearchRequest {
             match name.as_str() {
                 "q" => request.q = Some(value),
                 "mode" => request.mode = Some(value),
+                "sort" => request.sort = Some(value),
+                "facets" => request.facets = flag(&name, &value)?,
                 "cursor" => request.cursor = Some(value),
                 "limit" => request.limit = Some(number(&name, &value)?),
                 "year_from" => request.filters.year_from = Some(number(&name, &value)?),
@@ -140,9 +147,6 @@ impl SearchRequest {
     /// A sentence for the user: an empty or endless query, a limit out of range, a cursor of another search.
     pub fn into_query(self) -> Result<SearchQuery, String> {
         let text = self.q.unwrap_or_default().trim().to_owned();
-        if text.is_empty() {
-            return Err("the query `q` is empty".to_owned());
-        }
         let length = text.chars().count();
         if length > LONGEST_QUERY {
             return Err(format!("the query has {length} characters; the most is {LONGEST_QUERY}"));
@@ -152,9 +156,16 @@ impl SearchRequest {
             return Err(format!("`limit` is {limit}, but must be from 1 to {MOST_HITS}; page on with `cursor`"));
         }
         let mode: Mode = self.mode.map_or(Ok(Mode::Hybrid), |mode| mode.parse()).map_err(|error| error.to_string())?;
-        let mut query = SearchQuery { text, mode, filter: self.filters.into_filter()?, limit, offset: 0 };
+        let sort: Sort =
+            self.sort.map_or(Ok(Sort::Relevance), |sort| sort.parse()).map_err(|error| error.to_string())?;
+        let (filter, facets) = (self.filters.into_filter()?, self.facets);
+        if text.is_empty() && filter.is_empty() {
+            return Err("the query is empty: `q` says what to look for".to_owned());
+        }
+        let mut query = SearchQuery { mode, filter, sort, limit, facets, ..SearchQuery::new(text) };
         if let Some(cursor) = self.cursor {
-            query.offset = read_cursor(&cursor, &query).ok_or("`cursor` is not one that this search has given")?;
+            let place = cursor::read(&cursor, &query).ok_or("`cursor` is not one that this search has given")?;
+            query.after = Some(place);
         }
         Ok(query)
     }
@@ -164,22 +175,8 @@ fn number<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, String> {
     value.trim().parse().map_err(|_| format!("`{name}` is `{value}`, but must be a whole number"))
 }
 
-/// A place in a search's hits: the offset, and a mark of the search that it belongs to.
-fn write_cursor(query: &SearchQuery, offset: usize) -> String {
-    format!("{offset:x}.{:08x}", mark(query))
-}
-
-fn read_cursor(cursor: &str, query: &SearchQuery) -> Option<usize> {
-    let (offset, written_mark) = cursor.split_once('.')?;
-    let belongs = u32::from_str_radix(written_mark, 16).ok()? == mark(query);
-    let offset = usize::from_str_radix(offset, 16).ok()?;
-    (belongs && offset <= 10_000).then_some(offset)
-}
-
-/// FNV-1a of what a search asks for; a mark against mistakes, not against malice.
-fn mark(query: &SearchQuery) -> u32 {
-    let asked = format!("{:?}", (&query.text, query.mode, &query.filter));
-    asked.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+fn flag(name: &str, value: &str) -> Result<bool, String> {
+    value.trim().parse().map_err(|_| format!("`{name}` is `{value}`, but must be true or false"))
 }
 
 /// A page of hits.
@@ -187,7 +184,8 @@ fn mark(query: &SearchQuery) -> u32 {
 pub struct SearchResponse {
     /// Best first.
     pub hits: Vec<HitResponse>,
-    /// How many papers match, as far as was looked.
+    /// How many papers were found. By relevance those that were looked at closely, more as one pages on; in any other
+    /// order all.
     pub total: usize,
     /// The cursor of the next page.
     pub next: Option<String>,
@@ -198,6 +196,9 @@ pub struct SearchResponse {
     /// What the reader should know about how it was answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,
+    /// What the papers found are, when `facets` was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub facets: Option<FacetCounts>,
 }
 
 /// One hit.
@@ -211,6 +212,8 @@ pub struct HitResponse {
     pub score: f32,
     /// The scores of both arms.
     pub scores: index::ArmScores,
+    /// Whether the query names this paper, by its title or an identifier.
+    pub exact: bool,
     /// Where words of the query occur in the passage's text, in Unicode characters.
     pub highlights: Vec<(usize, usize)>,
 }
@@ -234,13 +237,10 @@ impl SearchResponse {
     /// The page that `query` found; without a query (similar papers) there is no next page.
     #[must_use]
     pub fn new(found: FoundPapers, query: Option<&SearchQuery>) -> Self {
-        let next = query.and_then(|query| {
-            // By the limit, not by the hits: one whose paper has just been merged is left out of a page.
-            let reached = query.offset + query.limit;
-            (!found.hits.is_empty() && reached < found.total).then(|| write_cursor(query, reached))
-        });
+        let next = query.zip(found.next).map(|(query, place)| cursor::write(query, &place));
         let hits = found.hits.into_iter().map(HitResponse::from).collect();
-        Self { hits, total: found.total, next, took_ms: found.took_ms, mode: found.mode, notice: found.notice }
+        let (total, took_ms, mode) = (found.total, found.took_ms, found.mode);
+        Self { hits, total, next, took_ms, mode, notice: found.notice, facets: found.facets }
     }
 }
 
@@ -255,14 +255,13 @@ impl From<Found> for HitResponse {
             start: passage.start,
             end: passage.end,
         };
-        Self { paper, passage, score: hit.score, scores: hit.scores, highlights: hit.highlights }
+        let (score, scores, exact) = (hit.score, hit.scores, hit.exact);
+        Self { paper, passage, score, scores, exact, highlights: hit.highlights }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     fn request(pairs: &[(&str, &str)]) -> Result<SearchQuery, String> {
@@ -275,12 +274,15 @@ mod tests {
         let pairs = [
             ("q", "cats"),
             ("mode", "dense"),
+            ("sort", "citations"),
+            ("facets", "true"),
             ("limit", "5"),
             ("author", "He"),
             ("author", "Li"),
             ("year_from", "2015"),
         ];
-        let body = r#"{"q": "cats", "mode": "dense", "limit": 5, "author": ["He", "Li"], "year_from": 2015}"#;
+        let body = r#"{"q": "cats", "mode": "dense", "sort": "citations", "facets": true, "limit": 5,
+            "author": ["He", "Li"], "year_from": 2015}"#;
         let from_body: SearchRequest = serde_json::from_str(body).unwrap();
         assert_eq!(request(&pairs).unwrap(), from_body.into_query().unwrap());
         assert_eq!(request(&pairs).unwrap().filter.authors, ["He", "Li"]);
@@ -289,8 +291,8 @@ mod tests {
     #[test]
     fn each_fault_is_said_in_a_sentence() {
         for (pairs, message) in [
-            (vec![], "the query `q` is empty"),
-            (vec![("q", "  ")], "the query `q` is empty"),
+            (vec![], "the query is empty: `q` says"),
+            (vec![("q", "  ")], "the query is empty: `q` says"),
             (vec![("q", "x"), ("limit", "0")], "`limit` is 0, but must be from 1 to 100"),
             (vec![("q", "x"), ("limit", "1000000")], "`limit` is 1000000, but must be from 1 to 100"),
             (vec![("q", "x"), ("limit", "-1")], "`limit` is `-1`, but must be a whole number"),
@@ -299,6 +301,8 @@ mod tests {
             (vec![("q", "x"), ("q", "y")], "`q` is given twice"),
             (vec![("q", "x"), ("source", "pubmed")], "`pubmed` is not a source"),
             (vec![("q", "x"), ("year_from", "2020"), ("year_to", "2010")], "year_from 2020 is after year_to 2010"),
+            (vec![("q", "x"), ("sort", "size")], "`size` is not an order of hits: relevance, date or citations"),
+            (vec![("q", "x"), ("facets", "yes")], "`facets` is `yes`, but must be true or false"),
             (vec![("q", "x"), ("cursor", "a.00000000")], "`cursor` is not one that this search has given"),
         ] {
             let error = request(&pairs).unwrap_err();
@@ -307,20 +311,5 @@ mod tests {
         let long = "x ".repeat(50_000);
         assert!(request(&[("q", &long)]).unwrap_err().starts_with("the query has 99999 characters"));
         assert!(serde_json::from_str::<SearchRequest>(r#"{"q": "x", "colour": "red"}"#).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn a_cursor_leads_back_to_its_place_and_no_other_search_takes_it(offset in 0usize..10_000, text in "[a-z]{1,8}") {
-            let query = SearchQuery::new(text.clone());
-            let cursor = write_cursor(&query, offset);
-            prop_assert_eq!(read_cursor(&cursor, &query), Some(offset));
-            prop_assert_eq!(read_cursor(&cursor, &SearchQuery::new(format!("{text}x"))), None);
-        }
-
-        #[test]
-        fn a_made_up_cursor_never_panics(cursor in "\\PC{0,20}") {
-            let _ = read_cursor(&cursor, &SearchQuery::new("x"));
-        }
     }
 }

@@ -89,6 +89,14 @@ impl fmt::Display for Holder {
 }
 
 impl Holder {
+    /// Who told last that it holds a home folder; it may not do so any more.
+    #[must_use]
+    pub fn of(home: &Path) -> Option<Self> {
+        let mut note = String::new();
+        File::open(home.join("lock")).ok()?.take(LONGEST_NOTE).read_to_string(&mut note).ok()?;
+        Some(Self::read(&note))
+    }
+
     /// Reads what [`Holder::note`] wrote; what cannot be read is not known.
     fn read(note: &str) -> Self {
         let mut words = note.split_ascii_whitespace();
@@ -179,6 +187,7 @@ mod tests {
         lock.tell(Some(server.clone())).unwrap();
         let told = holder(home.path());
         assert_eq!(told, Holder { process, server: Some(server.clone()) });
+        assert_eq!(Holder::of(home.path()), Some(told.clone()), "without a try to take it");
         let shown = format!(" (process {}, which serves it at http://0.0.0.0:8080)", std::process::id());
         assert_eq!((told.to_string(), server.from_here()), (shown, "127.0.0.1:8080".parse().unwrap()));
         assert!(!format!("{told:?} {told}").contains("s3cret"));

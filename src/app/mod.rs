@@ -1,8 +1,10 @@
 //! The parts put together: configuration, store, index, model, agent; and the lock on the home folder.
 
+mod generation;
 mod guest;
 mod leftovers;
 mod lock;
+mod reindex;
 mod sources;
 mod sync;
 
@@ -11,24 +13,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use index::{
-    EdgeStore, Embedder, EmbeddingSettings, FastEmbedder, HybridIndex, IndexError, IndexSettings, QdrantSettings,
-    QdrantStore, VectorStore,
-};
+pub use generation::{index_dir, load_embedder, reranker, with_model_of_index};
+use index::{Generations, IndexError};
 use ingest::Source;
 pub use leftovers::INCOMING;
 pub use lock::{Holder, Secret, ServedAt};
+pub use reindex::{Reindex, ReindexError, ReindexReport, Reindexing, UnderWay, WorkState, check_model_is_free};
 use serde::Serialize;
 pub use sources::{Enrichment, SourceError, Sources, saved_page};
 pub use sync::SyncError;
 
 use crate::agent::answer::{FailedAnswer, Question};
 use crate::agent::event::EventLog;
-use crate::agent::evidence::Vectors;
 use crate::agent::verify::Answer;
 use crate::agent::{Agent, AgentError, AgentParts};
 use crate::clock::Clock;
-use crate::config::{Config, Dense, Policy, SyncSpec, optional, optional_secret};
+use crate::config::{Config, Policy, SyncSpec, optional_secret};
 use crate::library::{KnownOnly, Library};
 use crate::llm::{self, ChatModel, LlmError, Prices, PricesError, ProviderSettings};
 use crate::store::{Store, StoreError};
@@ -88,6 +88,8 @@ pub struct App {
     pub sources: Arc<Sources>,
     /// The papers.
     pub library: Library,
+    /// Who puts a new index in the place of the one that is searched.
+    pub reindexing: Reindexing,
     /// Who answers.
     pub agent: Agent,
     /// Why there are no vectors, when there are none.
@@ -112,30 +114,36 @@ impl App {
             Ok(embedder) => (Some(embedder), None),
             Err(fault) => (None, Some(fault.to_string())),
         };
-        let vectors = match &embedder {
-            Some(embedder) => Some(open_vectors(&config, embedder.model().dimension)?),
-            None => None,
+        let mut generations = Generations::open(&index_dir(&config))?;
+        let searched = generations.searched()?;
+        // A runtime library that the embedder refused is not to be loaded for a reranker, which without it has nothing to do.
+        let reranker = embedder.as_ref().and_then(|_| reranker(&config));
+        let index = generation::open_generation(&config, &generations, searched, embedder)?.reranked_by(reranker);
+        let library = Library::new(store.clone(), index, clock);
+        let config = Arc::new(config);
+        let site = reindex::Site::new(Arc::clone(&config), clock, store, generations);
+        let aligned = async {
+            library.align_index().await?;
+            site.drop_strayed().await
         };
-        let index = HybridIndex::open(IndexSettings { dir: index_dir(&config) }, vectors, embedder.clone())?;
-        let library = Library::new(store, index, clock);
-        if let Err(fault) = library.align_index().await {
+        if let Err(fault) = aligned.await {
             // What is stored can be read and cited all the same; writing to the index will fail, and say why.
             tracing::warn!(%fault, "cannot tell whether the index follows this library");
         }
         let agent = Agent::new(AgentParts {
             library: library.clone(),
-            vectors: Vectors::new(embedder),
             model: load_model(&config)?,
             prices: Arc::new(Prices::bundled()?),
             max_output_tokens: config.settings.llm.max_output_tokens,
             clock,
         });
         let embedding_fault = embedding_fault.map(Arc::from);
-        let config = Arc::new(config);
+        site.clear_files();
+        let reindexing = Reindexing::new(site, library.clone());
         let sources = Arc::new(Sources::new(Arc::clone(&config)));
         let (instance, lock) = (Arc::from(clock.new_id().to_string()), Arc::new(lock));
         let secret = Arc::new(Secret::new(Clock::new_secret()));
-        Ok(Self { config, clock, sources, library, agent, embedding_fault, instance, secret, lock })
+        Ok(Self { config, clock, sources, library, reindexing, agent, embedding_fault, instance, secret, lock })
     }
 
     /// Tells other processes where this one serves the library, so that they ask it there.
@@ -210,70 +218,6 @@ impl App {
 #[must_use]
 pub fn database_file(config: &Config) -> PathBuf {
     config.home.join(config.settings.store.file().unwrap_or_else(|| PathBuf::from("library.db")))
-}
-
-/// Where the index is.
-#[must_use]
-pub fn index_dir(config: &Config) -> PathBuf {
-    config.home.join("index")
-}
-
-/// The configuration with the model that the index in the home folder was made with, unless the operator has named
-/// one: so `reindex --model` holds for the commands after it.
-#[must_use]
-pub fn with_model_of_index(config: Config) -> Config {
-    let dir = index_dir(&config);
-    match HybridIndex::made_with(&dir) {
-        Ok(Some(model)) => config.with_model_of_index(&model, &dir),
-        // One that cannot be read is told of when it is opened.
-        Ok(None) | Err(_) => config,
-    }
-}
-
-/// Deletes the index, so that it can be built anew; the lock on the home folder is held meanwhile.
-///
-/// # Errors
-/// When the folder is in use or cannot be deleted.
-pub async fn destroy_index(config: &Config) -> Result<(), AppError> {
-    let _lock = lock::HomeLock::take(&config.home)?;
-    if config.settings.index.dense == Dense::Qdrant {
-        QdrantStore::destroy(&qdrant_settings(config)).await?;
-    }
-    HybridIndex::destroy(&index_dir(config))?;
-    Ok(())
-}
-
-/// Loads the embedding model.
-///
-/// # Errors
-/// When it is not installed or cannot be used.
-pub fn load_embedder(config: &Config) -> Result<Arc<dyn Embedder>, IndexError> {
-    let embedding = &config.settings.embedding;
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let settings = EmbeddingSettings {
-        models_dir: config.models_dir(),
-        runtime_library: optional(&embedding.runtime_library).map(PathBuf::from),
-        model: embedding.model.clone(),
-        threads: if embedding.threads == 0 { cores } else { embedding.threads },
-    };
-    Ok(Arc::new(FastEmbedder::load(&settings)?))
-}
-
-fn open_vectors(config: &Config, dimension: usize) -> Result<Arc<dyn VectorStore>, IndexError> {
-    match config.settings.index.dense {
-        Dense::Edge => Ok(Arc::new(EdgeStore::open(&index_dir(config).join("dense"), dimension)?)),
-        Dense::Qdrant => Ok(Arc::new(QdrantStore::new(qdrant_settings(config), dimension)?)),
-    }
-}
-
-fn qdrant_settings(config: &Config) -> QdrantSettings {
-    let qdrant = &config.settings.qdrant;
-    QdrantSettings {
-        url: qdrant.url.clone(),
-        api_key: optional_secret(&qdrant.api_key).map(|key| secrecy::ExposeSecret::expose_secret(&key).to_owned()),
-        collection: qdrant.collection.clone(),
-        timeout: Duration::from_secs(30),
-    }
 }
 
 fn load_model(config: &Config) -> Result<Option<Arc<dyn ChatModel>>, LlmError> {

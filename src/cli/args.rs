@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::api::wire::{Filters, OneOrMany};
+
 /// A self-hosted research assistant: a library of papers, hybrid search, and answers with verified citations.
 #[derive(Debug, Parser)]
 #[command(name = "lectern", version, propagate_version = true, max_term_width = 110)]
@@ -54,11 +56,21 @@ pub enum Command {
     },
     /// Search the library
     Search {
-        /// What to look for; "words in quotes" must occur as they stand
+        /// What to look for: words, "phrases", -words to leave out, author:, title:, year:2019..2023, venue:, cat:, source:;
+        /// the title, DOI or arXiv id of a paper finds that paper
         query: String,
         /// hybrid, lexical or dense
         #[arg(long, default_value = "hybrid")]
         mode: index::Mode,
+        /// What hits are ordered by: relevance, date (the newest first) or citations
+        #[arg(long, default_value = "relevance")]
+        sort: index::Sort,
+        /// Count years, venues, categories and authors of what is found
+        #[arg(long)]
+        facets: bool,
+        /// Go on where a page ended: its `next`
+        #[arg(long)]
+        cursor: Option<String>,
         /// How many hits, 1 to 100
         #[arg(short = 'k', long = "limit", default_value_t = 10, value_parser = one_to_hundred)]
         limit: usize,
@@ -92,6 +104,18 @@ pub enum Command {
         #[command(subcommand)]
         what: Eval,
     },
+    /// Measure how fast the library is searched, over HTTP: in a server that runs, else in one of its own
+    Bench {
+        /// Queries, one a line [default: three to eight words in a row of the library's titles]
+        #[arg(long, value_name = "FILE")]
+        queries: Option<PathBuf>,
+        /// Clients that ask all at once
+        #[arg(long, default_value_t = 16, value_parser = at_least_one)]
+        clients: usize,
+        /// For how many seconds they ask
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+        seconds: u64,
+    },
     /// Scheduled work: what is synced by itself, and what became of it
     Jobs {
         /// What to do
@@ -104,9 +128,12 @@ pub enum Command {
         #[command(subcommand)]
         what: PapersCommand,
     },
-    /// Build the index anew from the library; no network is needed
+    /// Build a new index from the library beside the old one, then search it; no network is needed
+    ///
+    /// Interrupted, it goes on where it was when it is run again. A server that runs builds it in the background.
     Reindex {
-        /// The embedding model to use from now on [default: embedding.model, else the one that the index has]
+        /// The embedding model to use from now on [default: embedding.model, else that of an interrupted run, else the
+        /// one that the index has]
         #[arg(long)]
         model: Option<String>,
     },
@@ -346,8 +373,7 @@ fn one_to_hundred(text: &str) -> Result<usize, String> {
 }
 
 fn in_range(text: &str, least: usize, most: usize, expected: &str) -> Result<usize, String> {
-    let number = text.parse().ok().filter(|n| (least..=most).contains(n));
-    number.ok_or_else(|| format!("expected {expected}"))
+    text.parse().ok().filter(|n| (least..=most).contains(n)).ok_or_else(|| format!("expected {expected}"))
 }
 
 impl FilterArgs {
@@ -356,15 +382,19 @@ impl FilterArgs {
     /// # Errors
     /// A sentence for the user.
     pub fn into_filter(self) -> Result<index::Filter, String> {
-        use crate::api::wire::{Filters, OneOrMany};
-        let filters = Filters {
+        self.into_filters().into_filter()
+    }
+
+    /// The filters as a request says them.
+    #[must_use]
+    pub fn into_filters(self) -> Filters {
+        Filters {
             year_from: self.year_from,
             year_to: self.year_to,
             author: OneOrMany::Many(self.author),
             venue: OneOrMany::Many(self.venue),
             category: OneOrMany::Many(self.category),
             source: OneOrMany::Many(self.source),
-        };
-        filters.into_filter()
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use index::FacetCounts;
 use paper::{Paper, PaperRef};
 use serde::Deserialize;
 
@@ -12,30 +13,14 @@ use super::{Outcome, Usage};
 use crate::agent::answer::{AskMode, Circumstances, Citation, Question, Removed, Status};
 use crate::agent::event::EventLog;
 use crate::agent::sentence::slice;
-use crate::api::wire::{HitResponse, LONGEST_QUERY, SearchResponse};
+use crate::api::wire::{HitResponse, SearchRequest, SearchResponse};
 use crate::app::App;
 use crate::citation::{Format, export};
 use crate::library::progress::{Course, Stage};
 
-pub(crate) fn search_query(
-    text: String,
-    mode: index::Mode,
-    limit: usize,
-    filters: FilterArgs,
-) -> anyhow::Result<index::SearchQuery> {
-    let length = text.chars().count();
-    if text.trim().is_empty() {
-        return Err(Usage("the query is empty".to_owned()).into());
-    }
-    if length > LONGEST_QUERY {
-        return Err(Usage(format!("the query has {length} characters; the most is {LONGEST_QUERY}")).into());
-    }
-    let filter = filters.into_filter().map_err(Usage)?;
-    Ok(index::SearchQuery { text, mode, filter, limit, offset: 0 })
-}
-
 pub(crate) async fn search(
     reached: &Reached,
+    request: &SearchRequest,
     query: index::SearchQuery,
     output: &mut Output,
 ) -> anyhow::Result<Outcome> {
@@ -44,7 +29,7 @@ pub(crate) async fn search(
             bring_up_to_date(app, output).await;
             SearchResponse::new(app.library.search(query.clone()).await?, Some(&query))
         }
-        Reached::There(server) => server.search(&query).await?,
+        Reached::There(server) => server.search(request).await?,
     };
     output.print(&response, || show_hits(&response))?;
     Ok(Outcome::Done)
@@ -70,9 +55,35 @@ fn show_hits(response: &SearchResponse) -> String {
         let _ = writeln!(text, "{place:>2}. {}{}", standing(&hit.paper), hit.paper.title);
         let _ = writeln!(text, "    {}", byline(&hit.paper));
         let _ = writeln!(text, "    {}", snippet(hit));
-        let _ = writeln!(text, "    {}\n", scores(hit));
+        text.push_str(&scores(hit));
+        text.push('\n');
     }
-    let _ = write!(text, "{}, {} ms, {}", count(response.total, "paper"), response.took_ms, response.mode);
+    if let Some(facets) = &response.facets {
+        text.push_str(&show_facets(facets));
+    }
+    let shown = response.hits.len();
+    let _ = write!(text, "{shown} of {}, {} ms, {}", count(response.total, "paper"), response.took_ms, response.mode);
+    if let Some(next) = &response.next {
+        let _ = write!(text, "\nmore: the same with --cursor {next}");
+    }
+    text
+}
+
+/// The most frequent values of each kind, a line each.
+fn show_facets(facets: &FacetCounts) -> String {
+    const MOST: usize = 8;
+    let mut text = String::new();
+    let FacetCounts { year, venue, category, author } = facets;
+    for (name, counts) in [("year", year), ("venue", venue), ("category", category), ("author", author)] {
+        let counts: Vec<String> =
+            counts.iter().take(MOST).map(|counted| format!("{} ({})", counted.value, counted.count)).collect();
+        if !counts.is_empty() {
+            let _ = writeln!(text, "{name:>8}: {}", counts.join(", "));
+        }
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
     text
 }
 
@@ -114,9 +125,11 @@ fn snippet(hit: &HitResponse) -> String {
     format!("{}{}{}", if start > 0 { "…" } else { "" }, cut.trim(), if end < length { "…" } else { "" })
 }
 
+/// The line of scores; none for a hit that was not found by them.
 fn scores(hit: &HitResponse) -> String {
     let arm = |name: &str, score: Option<f32>| score.map(|score| format!(" {name} {score:.3}")).unwrap_or_default();
-    format!("score {:.3}{}{}", hit.score, arm("lexical", hit.scores.lexical), arm("dense", hit.scores.dense))
+    let arms = format!("{}{}", arm("lexical", hit.scores.lexical), arm("dense", hit.scores.dense));
+    if arms.is_empty() { String::new() } else { format!("    score {:.3}{arms}\n", hit.score) }
 }
 
 pub(crate) fn question(text: &str, mode: AskMode, filters: FilterArgs) -> anyhow::Result<Question> {

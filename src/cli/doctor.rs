@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::net::TcpStream;
 
 use super::Outcome;
+use super::inspect::told;
 use super::output::{Output, count};
 use crate::app::{App, AppError};
 use crate::clock::Clock;
@@ -48,6 +49,10 @@ impl Check {
 
 pub(crate) async fn doctor(config: Config, output: &mut Output) -> anyhow::Result<Outcome> {
     let mut checks = vec![model(&config), disk(&config), writer(&config)];
+    // It needs the same runtime library.
+    if checks.iter().all(|check| check.what != MODEL || check.state == State::Good) {
+        checks.extend(reranker(&config));
+    }
     checks.push(source("arxiv", &config.settings.sources.arxiv.base_url).await);
     checks.push(source("semantic-scholar", &config.settings.sources.semantic_scholar.base_url).await);
     let crossref = &config.settings.sources.crossref;
@@ -82,16 +87,27 @@ fn show(checks: &[Check]) -> String {
     text
 }
 
+const MODEL: &str = "embedding model";
+
 fn model(config: &Config) -> Check {
-    const WHAT: &str = "embedding model";
     let loaded = crate::app::load_embedder(config).and_then(|embedder| {
         let vector = embedder.embed_query("a question")?;
         Ok(format!("{}, {} dimensions, in {}", embedder.model().name, vector.len(), config.models_dir().display()))
     });
     match loaded {
-        Ok(found) => Check::good(WHAT, found),
-        Err(fault) => Check::bad(WHAT, fault.to_string(), "run `make setup`; until then search is by words only"),
+        Ok(found) => Check::good(MODEL, found),
+        Err(fault) => Check::bad(MODEL, fault.to_string(), "run `make setup`; until then search is by words only"),
     }
+}
+
+/// Nothing where none is configured.
+fn reranker(config: &Config) -> Option<Check> {
+    const WHAT: &str = "reranker";
+    let reranker = crate::app::reranker(config)?;
+    Some(match reranker.scores("a question", &["an answer".to_owned()]) {
+        Ok(_) => Check::good(WHAT, reranker.name()),
+        Err(fault) => Check::bad(WHAT, fault.to_string(), "do as it says; until then hits are in the order without it"),
+    })
 }
 
 /// Room below which a write may fail soon.
@@ -159,15 +175,19 @@ async fn library(config: Config) -> Check {
         Ok(counts) => counts,
         Err(fault) => return Check::bad(WHAT, fault.to_string(), DAMAGED),
     };
-    let behind = counts.revision.saturating_sub(app.library.index.watermark());
+    let behind = counts.revision.saturating_sub(app.library.index().watermark());
     // While it is behind, one arm may be ahead of the other.
     if behind == 0
-        && let Err(fault) = app.library.index.check().await
+        && let Err(fault) = app.library.index().check().await
     {
         return Check::bad(WHAT, fault.to_string(), "do as it says; the papers are not touched by it");
     }
     let found = format!("{}; the index is {} behind", count(counts.papers, "paper"), count(behind, "change"));
-    match app.library.index.stats().await {
+    if let Ok(Some(new)) = app.reindexing.under_way().await {
+        let found = format!("{found}; {}", told(&new).trim_end());
+        return Check::missing(WHAT, found, "run `lectern reindex` to go on with it");
+    }
+    match app.library.index().stats().await {
         Ok(index) if index.model.is_none() && app.embedding_fault.is_none() => {
             Check::missing(WHAT, format!("{found}, and has words only"), "run `lectern reindex` to add the vectors")
         }

@@ -8,7 +8,7 @@ use index::{EdgeStore, HybridIndex, IndexSettings, Mode, VectorStore};
 
 use super::Outcome;
 use super::output::Output;
-use crate::app::load_embedder;
+use crate::app::{load_embedder, reranker};
 use crate::config::Config;
 use crate::eval::{Dataset, RetrievalReport, retrieval};
 use crate::library::progress::{Course, Stage};
@@ -27,7 +27,12 @@ async fn retrieval_index(config: &Config, folder: &Path) -> anyhow::Result<Hybri
             HybridIndex::open(settings, None, None)?
         }
     };
-    Ok(index)
+    let reranker = reranker(config);
+    if let Some(reranker) = &reranker {
+        // One that cannot be used is to be told of, not measured without.
+        reranker.scores("a question", &["an answer".to_owned()])?;
+    }
+    Ok(index.reranked_by(reranker))
 }
 
 pub(crate) async fn retrieval_command(

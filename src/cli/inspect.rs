@@ -8,7 +8,7 @@ use super::Outcome;
 use super::output::{Output, count};
 use super::reach::Reached;
 use crate::api::stats::Stats;
-use crate::app::{database_file, index_dir};
+use crate::app::{UnderWay, WorkState, database_file, index_dir};
 use crate::config::Config;
 
 pub(crate) async fn stats(config: &Config, reached: &Reached, output: &mut Output) -> anyhow::Result<Outcome> {
@@ -16,8 +16,9 @@ pub(crate) async fn stats(config: &Config, reached: &Reached, output: &mut Outpu
         Reached::Here(app) => Stats::of(app).await?,
         Reached::There(server) => server.stats().await?,
     };
-    let Stats { library, index, database_bytes } = &stats;
-    let document = json!({"home": config.home, "library": library, "index": index, "database_bytes": database_bytes});
+    let Stats { library, index, database_bytes, reindex } = &stats;
+    let document = json!({"home": config.home, "library": library, "index": index, "database_bytes": database_bytes,
+        "reindex": reindex});
     output.print(&document, || {
         let mut text = format!("{}, {} with an abstract\n", count(library.papers, "paper"), library.with_abstract);
         for (source, papers) in &library.by_source {
@@ -27,11 +28,23 @@ pub(crate) async fn stats(config: &Config, reached: &Reached, output: &mut Outpu
         let model = index.model.as_deref().unwrap_or("none");
         let _ = writeln!(text, "index: {}, {vectors}, model {model}", count(index.passages, "passage"));
         let _ = writeln!(text, "index follows the library to revision {} of {}", index.watermark, library.revision);
+        text.push_str(&reindex.as_ref().map(told).unwrap_or_default());
         let _ = writeln!(text, "{} MiB in {}", mebibytes(*database_bytes), database_file(config).display());
         let _ = writeln!(text, "{} MiB in {}", mebibytes(index.bytes_on_disk), index_dir(config).display());
         text
     })?;
     Ok(Outcome::Done)
+}
+
+/// How far a new index is.
+pub(crate) fn told(new: &UnderWay) -> String {
+    let UnderWay { model, done, total, state } = new;
+    let state = match state {
+        WorkState::Building => "is being built",
+        WorkState::Waiting => "waits to be built on, after a failure that the server's log tells of",
+        WorkState::Interrupted => "was interrupted; `lectern reindex` or `lectern serve` goes on with it",
+    };
+    format!("a new index with model {model} has {done} of {} and {state}\n", count(*total, "paper"))
 }
 
 fn mebibytes(bytes: u64) -> String {

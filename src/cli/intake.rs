@@ -1,8 +1,7 @@
-//! `sync`, `import` and `reindex`.
+//! `sync` and `import`.
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use anyhow::Context;
 use ingest::{IngestError, Page, Rejected, Source};
@@ -14,10 +13,10 @@ use super::args::{SyncArgs, SyncSource};
 use super::meter::Meter;
 use super::output::{Output, count};
 use super::reach::{Reached, reach};
-use super::{Outcome, Usage, open};
-use crate::app::{App, SourceError, Sources, SyncError, destroy_index, saved_page};
-use crate::config::{Config, Origin, SyncSpec};
-use crate::library::progress::{Course, Stage};
+use super::{Outcome, Usage};
+use crate::app::{App, SourceError, Sources, SyncError, saved_page};
+use crate::config::{Config, SyncSpec};
+use crate::library::progress::Course;
 use crate::library::{Checked, IntakeReport, LibraryError, Lines};
 
 pub(crate) async fn sync(config: Config, source: SyncSource, output: &mut Output) -> anyhow::Result<Outcome> {
@@ -296,33 +295,4 @@ fn reasons(rejected: &[Rejected], all: usize) -> String {
         text.push_str(&format!("  … and {} more; --json lists the first thousand\n", all - MOST));
     }
     text
-}
-
-/// `reindex --model` chooses for all commands to come, so it must not be overruled by a setting.
-pub(crate) fn check_model_is_free(config: &Config, model: &str) -> Result<(), Usage> {
-    let set = &config.settings.embedding.model;
-    match config.layers.origin("embedding.model") {
-        Some(origin) if *origin != Origin::Default && set != model => Err(Usage(format!(
-            "embedding.model is `{set}` ({origin}), which would hold again at the next command: change it there to \
-             `{model}`, then run `lectern reindex`"
-        ))),
-        _ => Ok(()),
-    }
-}
-
-pub(crate) async fn reindex(config: Config, output: &mut Output) -> anyhow::Result<Outcome> {
-    // Before anything is deleted: without the model the new index would have no vectors.
-    crate::app::load_embedder(&config).map_err(|fault| Usage(format!("{fault}; the index is left as it is")))?;
-    destroy_index(&config).await?;
-    let app = open(config).await?;
-    let began = Instant::now();
-    let meter = output.meter();
-    let tell = |step| meter.tell(step);
-    let indexed = app.library.index_pending(&Course::new(&tell).counts(Stage::Indexing)).await?;
-    drop(meter);
-    let seconds = (began.elapsed().as_secs_f64() * 1e3).round() / 1e3;
-    let document =
-        json!({"papers": indexed.papers, "seconds": seconds, "embedding_seconds": indexed.embedding.as_secs_f64()});
-    output.print(&document, || format!("{} indexed in {seconds:.1} s", count(indexed.papers, "paper")))?;
-    Ok(Outcome::Done)
 }

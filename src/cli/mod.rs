@@ -2,6 +2,7 @@
 
 mod args;
 mod ask;
+mod bench;
 mod doctor;
 mod evaluate;
 mod events;
@@ -12,10 +13,12 @@ mod meter;
 mod output;
 mod papers;
 mod reach;
+mod reindex;
 mod remote;
 mod serve;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use args::{Arguments, Command, ConfigCommand, Eval};
 use clap::Parser;
@@ -23,6 +26,7 @@ use output::Output;
 use reach::reach;
 
 use crate::agent::AgentError;
+use crate::api::wire::SearchRequest;
 use crate::app::{App, AppError, AskError};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Environment};
@@ -40,6 +44,10 @@ pub(crate) enum Outcome {
 #[error("{0}")]
 pub(crate) struct Usage(String);
 
+/// How long a server that stops waits for texts that are being embedded: the ONNX Runtime may crash when the process ends
+/// under it.
+const LAST_THREADS: Duration = Duration::from_secs(5);
+
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn run() -> ExitCode {
@@ -51,9 +59,10 @@ pub fn run() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let patience = if matches!(arguments.command, Command::Serve { .. }) { LAST_THREADS } else { Duration::ZERO };
     let ended = runtime.block_on(dispatch(arguments));
-    // What still runs in blocking threads (a model being loaded) is not waited for.
-    runtime.shutdown_background();
+    // What still runs in blocking threads (a model being loaded) is not waited for, or not for long.
+    runtime.shutdown_timeout(patience);
     match ended {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::SomeRejected) => ExitCode::from(3),
@@ -68,17 +77,12 @@ pub fn run() -> ExitCode {
 
 async fn dispatch(arguments: Arguments) -> anyhow::Result<Outcome> {
     let mut flags: Vec<(&str, String, &str)> = Vec::new();
-    match &arguments.command {
-        Command::Serve { addr: Some(addr) } => flags.push(("server.addr", addr.clone(), "--addr")),
-        Command::Reindex { model: Some(model) } => flags.push(("embedding.model", model.clone(), "--model")),
-        _ => {}
+    if let Command::Serve { addr: Some(addr) } = &arguments.command {
+        flags.push(("server.addr", addr.clone(), "--addr"));
     }
     let environment = Environment::read();
-    let load = |flags: &[_]| Config::load(arguments.home.as_deref(), arguments.config.as_deref(), &environment, flags);
-    if let Command::Reindex { model: Some(model) } = &arguments.command {
-        intake::check_model_is_free(&load(&[])?, model)?;
-    }
-    let config = crate::app::with_model_of_index(load(&flags)?);
+    let config = Config::load(arguments.home.as_deref(), arguments.config.as_deref(), &environment, &flags)?;
+    let config = crate::app::with_model_of_index(config);
     crate::telemetry::start(&config.settings.log).map_err(Usage)?;
     let mut output = Output::new(arguments.json, arguments.quiet);
     match arguments.command {
@@ -88,15 +92,28 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Eval { what: Eval::Retrieval { data, mode } } => {
             evaluate::retrieval_command(&config, &data, mode, &mut output).await
         }
+        Command::Bench { queries, clients, seconds } => {
+            let (file, time) = (arguments.config.as_deref(), Duration::from_secs(seconds));
+            bench::bench(config, file, queries.as_deref(), clients, time, &mut output).await
+        }
         Command::Sync { source } => intake::sync(config, source, &mut output).await,
         Command::Import { file, max } => intake::import(config, &file, max, &mut output).await,
-        Command::Reindex { .. } => intake::reindex(config, &mut output).await,
+        Command::Reindex { model } => reindex::reindex(config, model, &mut output).await,
         Command::Jobs { what } => jobs::jobs(&reach(config).await?, what, &mut output).await,
         Command::Papers { what } => papers::papers(&reach(config).await?, what, &mut output).await,
         Command::Serve { .. } => serve::serve(open(config).await?).await,
-        Command::Search { query, mode, limit, filters } => {
-            let request = ask::search_query(query, mode, limit, filters)?;
-            ask::search(&reach(config).await?, request, &mut output).await
+        Command::Search { query, mode, sort, facets, cursor, limit, filters } => {
+            let request = SearchRequest {
+                q: Some(query),
+                mode: Some(mode.to_string()),
+                sort: Some(sort.to_string()),
+                facets,
+                cursor,
+                limit: Some(limit),
+                filters: filters.into_filters(),
+            };
+            let query = request.clone().into_query().map_err(Usage)?;
+            ask::search(&reach(config).await?, &request, query, &mut output).await
         }
         Command::Ask { question, mode, filters } => {
             let question = ask::question(&question, mode, filters)?;

@@ -22,6 +22,13 @@ impl Output {
         self.json
     }
 
+    /// Says something on standard error, unless nothing is to be said there.
+    pub(crate) fn say(&self, text: &str) {
+        if !self.quiet {
+            eprintln!("{text}");
+        }
+    }
+
     /// What shows on standard error how far a command is.
     pub(crate) fn meter(&self) -> Meter {
         Meter::new(self.quiet)

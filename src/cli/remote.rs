@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use index::{Filter, SearchQuery};
+use index::Filter;
 use paper::SourceName;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use reqwest::redirect::Policy;
@@ -20,8 +20,8 @@ use crate::agent::answer::Question;
 use crate::api::health::Live;
 use crate::api::origin::OPERATOR;
 use crate::api::stats::Stats;
-use crate::api::wire::SearchResponse;
-use crate::app::ServedAt;
+use crate::api::wire::{SearchRequest, SearchResponse};
+use crate::app::{Holder, ReindexReport};
 use crate::citation::Format;
 use crate::config::SyncSpec;
 use crate::library::IntakeReport;
@@ -31,9 +31,12 @@ use crate::store::Decided;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A server that has the library.
+#[derive(Clone)]
 pub(crate) struct Remote {
     client: reqwest::Client,
     address: String,
+    /// Its process, as far as it told.
+    pub(crate) process: Option<u32>,
 }
 
 /// What a failed request is answered with.
@@ -56,27 +59,29 @@ impl Problem {
 
 impl Remote {
     /// The server at this address, when it answers there and is the one that has the library.
-    pub(crate) async fn find(server: &ServedAt) -> Option<Self> {
+    pub(crate) async fn find(holder: &Holder) -> Option<Self> {
+        let server = holder.server.as_ref()?;
         let mut secret = HeaderValue::from_str(server.secret.told()).ok()?;
         secret.set_sensitive(true);
         let client = reqwest::Client::builder().no_proxy().connect_timeout(PATIENCE);
         // Not to be led to another place with the secret.
         let client = client.redirect(Policy::none());
         let client = client.default_headers([(OPERATOR, secret)].into_iter().collect()).build().ok()?;
-        let remote = Self { client, address: format!("http://{}", server.from_here()) };
+        let address = format!("http://{}", server.from_here());
+        let remote = Self { client, address, process: holder.process };
         let asked = remote.client.get(remote.url("/healthz")).timeout(PATIENCE);
         let live: Live = asked.send().await.ok()?.json().await.ok()?;
         (live.instance == server.instance).then_some(remote)
     }
 
-    pub(crate) async fn search(&self, query: &SearchQuery) -> anyhow::Result<SearchResponse> {
-        let mut body = filters(&query.filter);
-        body.extend([
-            ("q".to_owned(), json!(query.text)),
-            ("mode".to_owned(), json!(query.mode)),
-            ("limit".to_owned(), json!(query.limit)),
-        ]);
-        self.document(self.post("/v1/search", &Value::Object(body))).await
+    pub(crate) async fn search(&self, request: &SearchRequest) -> anyhow::Result<SearchResponse> {
+        self.document(self.post("/v1/search", &serde_json::to_value(request)?)).await
+    }
+
+    /// Searches and reads the answer to its end, but does not look at it.
+    pub(crate) async fn search_unread(&self, query: &str) -> anyhow::Result<()> {
+        let answer = self.send(self.post("/v1/search", &json!({"q": query}))).await?;
+        answer.bytes().await.map(drop).with_context(|| self.lost())
     }
 
     pub(crate) async fn ask(&self, question: &Question) -> anyhow::Result<Value> {
@@ -115,6 +120,11 @@ impl Remote {
     ) -> anyhow::Result<IntakeReport> {
         let request = self.client.post(self.url(&format!("/v1/imports?source={source}&max={max}")));
         self.follow(request.header(CONTENT_TYPE, "application/octet-stream").body(answer), meter).await
+    }
+
+    /// Has a new index built, and shows how far it is; it goes on when this command is stopped.
+    pub(crate) async fn reindex(&self, model: Option<&str>, meter: &Meter) -> anyhow::Result<ReindexReport> {
+        self.follow(self.post("/v1/reindex", &json!({"model": model})), meter).await
     }
 
     /// What there is at an address; a job that is not there was asked for wrongly.
@@ -191,8 +201,8 @@ impl Remote {
         })
     }
 
-    /// Shows the events of a sync or an import until its report.
-    async fn follow(&self, request: RequestBuilder, meter: &Meter) -> anyhow::Result<IntakeReport> {
+    /// Shows the events of what takes long until its report.
+    async fn follow<T: DeserializeOwned>(&self, request: RequestBuilder, meter: &Meter) -> anyhow::Result<T> {
         let mut response = self.send(request.header(ACCEPT, "text/event-stream")).await?;
         let mut events = EventLines::default();
         while let Some(piece) = response.chunk().await.with_context(|| self.lost())? {

@@ -23,6 +23,9 @@ pub use sync_spec::{Sort, SyncSpec};
 /// The documented defaults.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");
 
+/// The setting that names the embedding model.
+const MODEL: &str = "embedding.model";
+
 /// Settings whose values are never shown.
 pub const SECRETS: [&str; 4] =
     ["sources.semantic_scholar.api_key", "llm.deepseek.api_key", "llm.openai.api_key", "qdrant.api_key"];
@@ -153,10 +156,27 @@ impl Config {
         Ok(Self { home, settings, jobs, layers })
     }
 
+    /// The embedding model that the operator has set, and where; none when nobody has. A file is read anew: it may have been
+    /// changed since, and holds at the next start.
+    ///
+    /// # Errors
+    /// When the file cannot be read any more.
+    pub fn model_set(&self) -> Result<Option<(String, Origin)>, ConfigError> {
+        match self.layers.origin(MODEL) {
+            None | Some(Origin::Default | Origin::Index(_)) => Ok(None),
+            Some(Origin::File(file)) => {
+                let mut layers = Layers::defaults(DEFAULT_TOML)?;
+                layers.add_file(file)?;
+                let set = layers.iter().find(|(name, _, origin)| *name == MODEL && **origin != Origin::Default);
+                Ok(set.and_then(|(_, value, origin)| Some((value.as_str()?.to_owned(), origin.clone()))))
+            }
+            Some(origin) => Ok(Some((self.settings.embedding.model.clone(), origin.clone()))),
+        }
+    }
+
     /// The same with the model that the index in `dir` was made with, unless the operator has named one.
     #[must_use]
     pub(crate) fn with_model_of_index(mut self, model: &str, dir: &Path) -> Self {
-        const MODEL: &str = "embedding.model";
         if self.layers.origin(MODEL) == Some(&Origin::Default)
             && model != self.settings.embedding.model
             && self.layers.add_text(MODEL, model, Origin::Index(dir.to_owned())).is_ok()

@@ -14,6 +14,7 @@ pub struct Settings {
     pub scheduler: Scheduler,
     pub llm: Llm,
     pub embedding: Embedding,
+    pub search: Search,
     pub index: Index,
     pub qdrant: Qdrant,
     pub store: Store,
@@ -126,6 +127,13 @@ pub struct Embedding {
     pub dir: String,
     pub runtime_library: String,
     pub threads: usize,
+}
+
+/// `[search]`
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct Search {
+    pub reranker: String,
 }
 
 /// `[index]`

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use index::{IndexedPaper, Prepared, WriteReport};
+use index::{HybridIndex, IndexedPaper, Prepared, WriteReport};
 
 use super::{Library, LibraryError};
-use crate::store::Change;
+use crate::store::{Change, Store};
 
 /// Papers after which it is worth making the index as fast to search as it gets.
 const WORTH_OPTIMIZING: usize = 256;
@@ -21,6 +21,14 @@ pub struct IndexReport {
     pub embedding: Duration,
 }
 
+impl std::ops::AddAssign for IndexReport {
+    fn add_assign(&mut self, more: Self) {
+        self.papers += more.papers;
+        self.embedded += more.embedded;
+        self.embedding += more.embedding;
+    }
+}
+
 impl std::ops::AddAssign<WriteReport> for IndexReport {
     fn add_assign(&mut self, written: WriteReport) {
         self.papers += written.papers;
@@ -29,26 +37,27 @@ impl std::ops::AddAssign<WriteReport> for IndexReport {
     }
 }
 
-/// Told after each step: how much is done, of how much.
+/// Told after each step: how many papers are done, of how many.
 pub type Progress<'p> = &'p (dyn Fn(u64, u64) + Send + Sync);
 
-impl Library {
+/// A store, and an index that follows it.
+pub(super) struct Following<'f> {
+    pub(super) store: &'f Store,
+    pub(super) index: &'f HybridIndex,
+}
+
+impl Following<'_> {
     /// Brings the index up to the store: batch by batch, each committed with the revision it reaches, so that
-    /// a crash repeats one batch and loses nothing.
-    ///
-    /// # Errors
-    /// When the store or the index fails; what was written before stays.
-    pub async fn index_pending(&self, progress: Progress<'_>) -> Result<IndexReport, LibraryError> {
-        let _one_at_a_time = self.indexing.lock().await;
+    /// a crash repeats one batch and loses nothing. `progress` is told of the papers after revision `since`. Nobody else may
+    /// write the index meanwhile.
+    pub(super) async fn bring_up(&self, since: u64, progress: Progress<'_>) -> Result<IndexReport, LibraryError> {
         let mut report = IndexReport::default();
-        self.align_index().await?;
-        let began = self.index.watermark();
-        let mut read = began;
+        let mut read = self.index.watermark();
         // While one batch is committed, on one thread, the next is embedded, on all of them.
         let mut prepared: Option<(Prepared, u64)> = None;
-        let pending = self.store.revision().await?.saturating_sub(began);
-        if pending > 0 {
-            progress(0, pending);
+        let left = self.store.count_changes(read).await?;
+        if left > 0 {
+            self.tell(since, left, progress).await?;
         }
         loop {
             let changes = self.store.changes_since(read, self.index.batch()).await?;
@@ -56,20 +65,20 @@ impl Library {
             let (next, committed) = tokio::try_join!(self.prepare(changes), self.commit(prepared))?;
             if let Some((written, revision)) = committed {
                 report += written;
-                let newest = self.store.revision().await?;
-                progress(revision.saturating_sub(began), newest.saturating_sub(began));
+                self.tell(since, self.store.count_changes(revision).await?, progress).await?;
             }
             match (reached, next) {
                 (Some(reached), Some(next)) => (prepared, read) = (Some((next, reached)), reached),
                 _ if committed.is_some() => prepared = None,
-                _ => break,
+                _ => return Ok(report),
             }
         }
-        if report.papers > WORTH_OPTIMIZING {
-            self.index.optimize().await?;
-        }
-        self.count_indexed(report);
-        Ok(report)
+    }
+
+    async fn tell(&self, since: u64, left: u64, progress: Progress<'_>) -> Result<(), LibraryError> {
+        let all = self.store.count_changes(since).await?;
+        progress(all.saturating_sub(left), all);
+        Ok(())
     }
 
     async fn prepare(&self, changes: Vec<Change>) -> Result<Option<Prepared>, LibraryError> {
@@ -90,17 +99,49 @@ impl Library {
         Ok(Some((self.index.commit(prepared, reached).await?, reached)))
     }
 
+    /// Sees to it that the index follows this store, whose library has `new_id` from now on when it has none yet.
+    pub(super) async fn align(&self, new_id: &str) -> Result<(), LibraryError> {
+        let id = self.store.library_id(new_id).await?;
+        if self.index.follow(&id, self.store.revision().await?).await? {
+            tracing::warn!("the index followed another library, or an older copy of this one; it is built anew");
+        }
+        Ok(())
+    }
+
+    /// Makes the index as fast to search as it gets, when so many papers were written that it is worth it.
+    pub(super) async fn optimize(&self, written: usize) -> Result<(), LibraryError> {
+        if written > WORTH_OPTIMIZING {
+            self.index.optimize().await?;
+        }
+        Ok(())
+    }
+}
+
+impl Library {
+    /// Brings the index that is searched up to the store.
+    ///
+    /// # Errors
+    /// When the store or the index fails; what was written before stays.
+    pub async fn index_pending(&self, progress: Progress<'_>) -> Result<IndexReport, LibraryError> {
+        let _one_at_a_time = self.indexing.lock().await;
+        // Asked for under the lock: no other takes its place meanwhile.
+        let index = self.index();
+        let following = Following { store: &self.store, index: &index };
+        following.align(&self.clock.new_id().to_string()).await?;
+        let report = following.bring_up(index.watermark(), progress).await?;
+        following.optimize(report.papers).await?;
+        self.count_indexed(report);
+        Ok(report)
+    }
+
     /// Sees to it that the index follows this store. To be called before the store is written: its revision may
     /// pass the watermark of an index that does not.
     ///
     /// # Errors
     /// When the store or the index fails.
     pub async fn align_index(&self) -> Result<(), LibraryError> {
-        let id = self.store.library_id(&self.clock.new_id().to_string()).await?;
-        if self.index.follow(&id, self.store.revision().await?).await? {
-            tracing::warn!("the index followed another library, or an older copy of this one; it is built anew");
-        }
-        Ok(())
+        let following = Following { store: &self.store, index: &self.index() };
+        following.align(&self.clock.new_id().to_string()).await
     }
 
     /// Says that the store has changed.

@@ -140,7 +140,7 @@ impl Library {
 
     /// Indexes what is stored and what comes, until all of it is there.
     async fn index_until(&self, taken_in: &CancellationToken, course: &Course<'_>) -> Result<(), LibraryError> {
-        let began = self.index.watermark();
+        let began = self.index().watermark();
         loop {
             // Asked first: what is stored before the last look is indexed by it.
             let is_last = taken_in.is_cancelled();
@@ -158,7 +158,7 @@ impl Library {
     /// Looks at the index while it is written, by this call or by the server's own indexer, for which it waits.
     async fn index_watched(&self, began: u64, course: &Course<'_>) -> Result<(), LibraryError> {
         let told = |newest: u64| {
-            let done = self.index.watermark().saturating_sub(began);
+            let done = self.index().watermark().saturating_sub(began);
             let total = newest.saturating_sub(began);
             if total > 0 {
                 course.at(Stage::Indexing, done, Some(total));
@@ -185,10 +185,7 @@ impl Library {
 
     /// Counts what was indexed.
     pub(super) fn count_indexed(&self, report: IndexReport) {
-        let mut all = self.indexed.lock().unwrap_or_else(PoisonError::into_inner);
-        all.papers += report.papers;
-        all.embedded += report.embedded;
-        all.embedding += report.embedding;
+        *self.indexed.lock().unwrap_or_else(PoisonError::into_inner) += report;
     }
 }
 

@@ -1,22 +1,25 @@
 //! The library: the store, the index that follows it, and how papers get in.
 
 mod enrich;
+mod exchange;
 mod import;
 mod indexer;
 mod intake;
 mod known_only;
+mod named;
 pub mod progress;
 mod rejections;
 mod sniff;
 mod sync;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 pub use enrich::{Checked, EnrichRequest};
+pub use exchange::build;
 pub use import::{ImportReport, Lines};
-use index::{HybridIndex, IndexError, Mode, SearchHit, SearchQuery};
+use index::{FacetCounts, HybridIndex, IndexError, Mode, Place, SearchHit, SearchQuery, SearchResults};
 pub use indexer::{IndexReport, Progress};
 use ingest::IngestError;
 pub use intake::IntakeReport;
@@ -25,6 +28,7 @@ use paper::{Paper, PaperId};
 pub use rejections::Rejections;
 pub use sync::{SyncReport, SyncRequest};
 
+use self::named::Named;
 use crate::clock::Clock;
 use crate::store::{Store, StoreError};
 
@@ -83,8 +87,8 @@ pub enum LibraryError {
 pub struct Library {
     /// The truth.
     pub store: Store,
-    /// What follows from it.
-    pub index: Arc<HybridIndex>,
+    /// What follows from it and is searched; a reindex puts another in its place.
+    searched: Arc<RwLock<HybridIndex>>,
     clock: Clock,
     /// Wakes the indexer when there is something to do.
     changed: Arc<tokio::sync::Notify>,
@@ -116,6 +120,10 @@ pub struct FoundPapers {
     pub mode: Mode,
     /// What the reader should know about it.
     pub notice: Option<String>,
+    /// Where the next page begins.
+    pub next: Option<Place>,
+    /// What the papers found are, when it was asked for.
+    pub facets: Option<FacetCounts>,
     /// Milliseconds.
     pub took_ms: f64,
 }
@@ -126,7 +134,7 @@ impl Library {
     pub fn new(store: Store, index: HybridIndex, clock: Clock) -> Self {
         Self {
             store,
-            index: Arc::new(index),
+            searched: Arc::new(RwLock::new(index)),
             clock,
             changed: Arc::default(),
             indexing: Arc::default(),
@@ -135,16 +143,38 @@ impl Library {
         }
     }
 
-    /// Searches, and joins each hit with its paper.
+    /// The index that is searched at this moment, with the model that belongs to it. Whatever takes several steps takes
+    /// them all with one: the next call may give another.
+    #[must_use]
+    pub fn index(&self) -> HybridIndex {
+        self.searched.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Searches, and joins each hit with its paper. A text that is an identifier finds the paper that has it.
     ///
     /// # Errors
     /// When the index or the store fails.
     pub async fn search(&self, query: SearchQuery) -> Result<FoundPapers, LibraryError> {
+        self.search_in(&self.index(), query).await
+    }
+
+    /// The same in an index that was asked for before.
+    ///
+    /// # Errors
+    /// As [`Library::search`].
+    pub async fn search_in(&self, index: &HybridIndex, query: SearchQuery) -> Result<FoundPapers, LibraryError> {
         let began = Instant::now();
-        let results = self.index.search(query).await?;
-        let hits = self.join(results.hits).await?;
-        let took_ms = (began.elapsed().as_secs_f64() * 1e5).round() / 100.0;
-        Ok(FoundPapers { hits, total: results.total, mode: results.mode, notice: results.notice, took_ms })
+        let named = if query.plain || query.after.is_some() { Named::Nothing } else { self.named(&query.text).await? };
+        let missing = match named {
+            Named::Paper(found) => return Ok(FoundPapers::only(*found, query.mode, began)),
+            Named::Unknown(why) => Some(why),
+            Named::Nothing => None,
+        };
+        let mut results = index.search(query).await?;
+        if let Some(why) = missing {
+            results.notice = Some(results.notice.map_or(why.clone(), |notice| format!("{why} {notice}")));
+        }
+        self.found(results, began).await
     }
 
     /// Papers like one of the library's.
@@ -153,10 +183,14 @@ impl Library {
     /// When the index or the store fails.
     pub async fn similar(&self, id: PaperId, limit: usize) -> Result<FoundPapers, LibraryError> {
         let began = Instant::now();
-        let results = self.index.similar(id, limit).await?;
-        let hits = self.join(results.hits).await?;
-        let took_ms = (began.elapsed().as_secs_f64() * 1e5).round() / 100.0;
-        Ok(FoundPapers { hits, total: results.total, mode: results.mode, notice: results.notice, took_ms })
+        let results = self.index().similar(id, limit).await?;
+        self.found(results, began).await
+    }
+
+    async fn found(&self, results: SearchResults, began: Instant) -> Result<FoundPapers, LibraryError> {
+        let SearchResults { hits, total, next, mode, notice, facets } = results;
+        let hits = self.join(hits).await?;
+        Ok(FoundPapers { hits, total, mode, notice, next, facets, took_ms: milliseconds(began) })
     }
 
     /// A hit whose paper has just become part of another has no paper of its own any more, and is left out.
@@ -171,4 +205,8 @@ impl Library {
     pub fn clock(&self) -> Clock {
         self.clock
     }
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    (since.elapsed().as_secs_f64() * 1e5).round() / 100.0
 }

@@ -72,7 +72,7 @@ impl Source for Scripted {
         let place = cursor.map(ToString::to_string).unwrap_or_default();
         let kept =
             (self.library.store.cursor("arxiv: all").await.unwrap(), self.library.store.revision().await.unwrap());
-        while self.after_the_index && self.library.index.watermark() < kept.1 {
+        while self.after_the_index && self.library.index().watermark() < kept.1 {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
         self.kept.lock().unwrap().push(kept);

@@ -42,6 +42,10 @@ pub use upsert::UpsertCounts;
 /// Connections that read at once.
 const READERS: u32 = 4;
 
+/// Of each connection that reads, in KiB: what leads to a paper is found in memory. (A file mapped into memory would be
+/// counted for each connection anew.)
+const READ_CACHE: &str = "-4096";
+
 /// Of the connection that writes, in KiB: a batch reaches over all of the index of links, and with the 2 MiB that are usual
 /// its pages go out and come in again within one transaction.
 const CACHE: &str = "-16384";
@@ -81,7 +85,10 @@ impl Store {
         let failed = |source| StoreError::opening(file, source);
         let writes = SqlitePoolOptions::new().max_connections(1);
         let writes = writes.connect_with(options.clone().pragma("cache_size", CACHE)).await.map_err(failed)?;
-        let pool = SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await.map_err(failed)?;
+        // A file of this machine has no connection that could be lost.
+        let readers = SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false);
+        let options = options.pragma("cache_size", READ_CACHE);
+        let pool = readers.connect_with(options).await.map_err(failed)?;
         sqlx::migrate!("src/store/migrations")
             .run(&writes)
             .await

@@ -134,6 +134,17 @@ impl Store {
         rows.iter().map(change).collect()
     }
 
+    /// How many papers changed after `revision`; those that have become part of another are none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count_changes(&self, revision: u64) -> Result<u64, StoreError> {
+        let since = i64::try_from(revision).unwrap_or(i64::MAX);
+        let query = sqlx::query_scalar("SELECT COUNT(*) FROM papers WHERE revision > ? AND merged_into IS NULL");
+        let changed: i64 = query.bind(since).fetch_one(&self.pool).await?;
+        Ok(u64::try_from(changed).unwrap_or_default())
+    }
+
     /// The newest revision; 0 in an empty store.
     ///
     /// # Errors

@@ -83,7 +83,7 @@ fn what_is_wrong_with_a_request_is_a_problem_document() {
     assert!(server.get("/v1/papers/nonsense").problem(400).contains("`nonsense` is not the id of a paper"));
     assert!(server.get("/v1/papers/0704.0001").problem(404).contains("no paper"));
     assert!(server.get("/v1/answers/nothing").problem(404).contains("no answer"));
-    assert!(server.get("/v1/search").problem(400).contains("`q` is empty"));
+    assert!(server.get("/v1/search").problem(400).contains("the query is empty"));
     assert!(server.get("/v1/search?q=x&limit=0").problem(400).contains("`limit` is 0"));
     assert!(server.get("/v1/search?q=x&limit=1000000").problem(400).contains("from 1 to 100"));
     assert!(server.post("/v1/answers", &json!(["x"])).problem(400).contains("must be a JSON object"));

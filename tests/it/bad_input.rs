@@ -85,7 +85,7 @@ fn a_home_that_cannot_be_written_names_the_folder_and_the_flag() {
 fn what_needs_the_library_alone_is_told_who_has_it() {
     let home = Home::new();
     let server = home.serve();
-    let ran = home.run(&["reindex"]).exited(1);
+    let ran = home.run(&["serve", "--addr", "127.0.0.1:0"]).exited(1);
     assert!(ran.stderr.contains("is in use by another lectern (process "), "{}", ran.stderr);
     drop(server);
     home.run(&["stats"]).exited(0);

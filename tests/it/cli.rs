@@ -170,27 +170,6 @@ fn without_a_model_search_still_works_by_words_and_says_so() {
 }
 
 #[test]
-fn eval_retrieval_reports_every_mode_of_a_beir_folder() {
-    let home = Home::new();
-    let data = home.path().join("tiny");
-    std::fs::create_dir_all(data.join("qrels")).unwrap();
-    let corpus = "{\"_id\": \"cat\", \"title\": \"Cats\", \"text\": \"Cats sleep most of the day.\"}\n\
-                  {\"_id\": \"dog\", \"title\": \"Dogs\", \"text\": \"Dogs guard the house at night.\"}\n\
-                  {\"_id\": \"sun\", \"title\": \"Stars\", \"text\": \"The sun fuses hydrogen into helium.\"}\n";
-    std::fs::write(data.join("corpus.jsonl"), corpus).unwrap();
-    std::fs::write(data.join("queries.jsonl"), "{\"_id\": \"1\", \"text\": \"how long do cats sleep\"}\n").unwrap();
-    std::fs::write(data.join("qrels/test.tsv"), "query-id\tcorpus-id\tscore\n1\tcat\t1\n").unwrap();
-    let report = home.run(&["--json", "eval", "retrieval", "--data", data.to_str().unwrap()]).exited(0).json();
-    assert_eq!((&report["dataset"], &report["queries"], &report["documents"]), (&"tiny".into(), &1.into(), &3.into()));
-    for mode in ["lexical", "dense", "hybrid"] {
-        let measured = &report["modes"][mode];
-        assert_eq!((measured["ndcg@10"].as_f64(), measured["map"].as_f64()), (Some(1.0), Some(1.0)), "{mode}");
-        assert!(measured["p99_ms"].as_f64().unwrap() > 0.0);
-        assert_eq!(measured["ndcg@10_ci"], serde_json::json!([1.0, 1.0]));
-    }
-}
-
-#[test]
 fn an_older_backup_of_the_library_gets_an_index_of_its_own() {
     let home = Home::new();
     home.run(&["sync", "arxiv", "--from-file", &sample("arxiv.xml")]).exited(0);

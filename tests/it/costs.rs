@@ -22,7 +22,7 @@ fn only_a_new_text_is_embedded_and_only_what_is_searched_by_is_written() {
         [line]
     };
     assert_eq!(import(&home, &with(json!({}))), json!([1, 0, 0, 1, 1]));
-    assert_eq!(import(&home, &with(json!({"citation_count": 7}))), json!([0, 1, 0, 0, 0]));
+    assert_eq!(import(&home, &with(json!({"citation_count": 7}))), json!([0, 1, 0, 0, 1]));
     assert_eq!(import(&home, &with(json!({"citation_count": 8, "venue": "NeurIPS"}))), json!([0, 1, 0, 0, 1]));
     let found = |query: &[&str]| {
         let ran = home.run(&[&["--json", "search", "what translates", "-k", "1"], query].concat()).exited(0).json();

@@ -115,7 +115,7 @@ fn each_paper_is_there_once(home: &Home) {
 }
 
 /// A file of papers to import.
-fn lines(papers: usize) -> tempfile::NamedTempFile {
+pub fn lines(papers: usize) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::with_suffix(".jsonl").unwrap();
     for n in 1..=papers {
         let text = format!("Note {n} tells of what was seen on day {n}. ").repeat(20);
@@ -126,7 +126,7 @@ fn lines(papers: usize) -> tempfile::NamedTempFile {
 }
 
 /// Runs a script whose home folder is a disk of its own, of 400 MiB; none where no such disk can be had.
-fn on_a_small_disk(home: &Home, script: &str) -> Option<Output> {
+pub fn on_a_small_disk(home: &Home, script: &str) -> Option<Output> {
     let unshare = |script: &str| {
         let mut command = Command::new("unshare");
         command.args(["--map-root-user", "--mount", "sh", "-euc", script]);

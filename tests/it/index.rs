@@ -1,10 +1,8 @@
 //! Which index belongs to which library, and with which model and server.
 
-use std::path::Path;
-
 use serde_json::json;
 
-use crate::support::Home;
+use crate::support::{Home, copy};
 
 const OTHER_MODEL: &str = "all-MiniLM-L6-v2-fp32";
 
@@ -17,19 +15,6 @@ fn imported(home: &Home, title: &str) {
 fn titles(home: &Home, query: &str) -> Vec<String> {
     let found = home.run(&["--json", "search", query]).exited(0).json();
     found["hits"].as_array().unwrap().iter().map(|hit| hit["paper"]["title"].as_str().unwrap().to_owned()).collect()
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 #[test]

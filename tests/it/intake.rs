@@ -87,7 +87,7 @@ fn one_is_told_as_one() {
     let stats = home.run(&["stats"]).exited(0).stdout;
     assert!(stats.starts_with("1 paper, 0 with an abstract\n") && stats.contains("\nindex: 1 passage,"), "{stats}");
     let found = home.run(&["search", "attention", "--mode", "lexical"]).exited(0).stdout;
-    assert!(found.lines().last().unwrap().starts_with("1 paper, "), "{found}");
+    assert!(found.lines().last().unwrap().starts_with("1 of 1 paper, "), "{found}");
 }
 
 #[test]

@@ -254,6 +254,20 @@ pub fn events(body: &str) -> Vec<(u64, String, Value)> {
     events
 }
 
+/// Copies a folder with all that is in it.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
 /// A file of the sample library.
 pub fn sample(name: &str) -> String {
     root().join("samples").join(name).display().to_string()

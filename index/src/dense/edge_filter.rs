@@ -7,7 +7,7 @@ use qdrant_edge::external::serde_json::json;
 use qdrant_edge::{Condition, FieldCondition, Filter, HasIdCondition, Match, PointId, PointStruct, Range};
 
 use super::VectorPoint;
-use crate::filter::Conditions;
+use crate::filter::{Conditions, Years};
 use crate::{IndexError, PassageId};
 
 /// The payload field of the paper's id.
@@ -40,16 +40,25 @@ pub(super) fn only(passages: &[PassageId]) -> Filter {
 
 /// The points for which the conditions hold; none for all.
 pub(super) fn filter(conditions: &Conditions) -> Result<Option<Filter>, IndexError> {
-    let mut must = Vec::new();
-    if conditions.year_from.is_some() || conditions.year_to.is_some() {
-        let bound = |year: Option<i16>| year.map(|year| OrderedFloat(f64::from(year)));
-        let range = Range { gte: bound(conditions.year_from), lte: bound(conditions.year_to), gt: None, lt: None };
-        must.push(Condition::Field(FieldCondition::new_range(key(YEAR)?, range)));
+    if conditions.is_empty() {
+        return Ok(None);
     }
+    let mut must = conditions.years.iter().map(within).collect::<Result<Vec<_>, _>>()?;
     for group in &conditions.groups {
         must.push(any_of(group)?);
     }
-    Ok((!must.is_empty()).then(|| all(must)))
+    let mut must_not = conditions.other_years.iter().map(within).collect::<Result<Vec<_>, _>>()?;
+    for tags in &conditions.without {
+        must_not.push(all_of(tags)?);
+    }
+    let some = |conditions: Vec<Condition>| (!conditions.is_empty()).then_some(conditions);
+    Ok(Some(Filter { should: None, min_should: None, must: some(must), must_not: some(must_not) }))
+}
+
+fn within(years: &Years) -> Result<Condition, IndexError> {
+    let bound = |year: Option<i16>| year.map(|year| OrderedFloat(f64::from(year)));
+    let range = Range { gte: bound(years.from), lte: bound(years.to), gt: None, lt: None };
+    Ok(Condition::Field(FieldCondition::new_range(key(YEAR)?, range)))
 }
 
 fn any_of(group: &[Vec<String>]) -> Result<Condition, IndexError> {
@@ -58,12 +67,13 @@ fn any_of(group: &[Vec<String>]) -> Result<Condition, IndexError> {
     if let Some(tags) = single {
         return matching(TAGS, tags.into());
     }
-    let alternative = |tags: &Vec<String>| {
-        let each: Result<Vec<_>, _> = tags.iter().map(|tag| matching(TAGS, tag.clone().into())).collect();
-        each.map(|must| Condition::Filter(all(must)))
-    };
-    let should = group.iter().map(alternative).collect::<Result<Vec<_>, _>>()?;
+    let should = group.iter().map(|tags| all_of(tags)).collect::<Result<Vec<_>, _>>()?;
     Ok(Condition::Filter(Filter { should: Some(should), min_should: None, must: None, must_not: None }))
+}
+
+fn all_of(tags: &[String]) -> Result<Condition, IndexError> {
+    let each: Result<Vec<_>, _> = tags.iter().map(|tag| matching(TAGS, tag.clone().into())).collect();
+    each.map(|must| Condition::Filter(all(must)))
 }
 
 fn all(must: Vec<Condition>) -> Filter {

@@ -151,7 +151,7 @@ async fn a_large_store_gets_a_graph_by_itself_and_still_finds_what_is_near() {
     assert!(found >= 97, "{found} of 100 were found");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_search_while_one_writes_and_optimizes() {
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(EdgeStore::open(dir.path(), suite::DIMENSION).unwrap());

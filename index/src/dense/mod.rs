@@ -1,13 +1,14 @@
 //! Vectors of passages: stored, filtered and searched by cosine.
 
 mod edge;
+mod edge_files;
 mod edge_filter;
 mod qdrant;
 #[cfg(test)]
 pub(crate) mod suite;
 
 pub use edge::EdgeStore;
-pub(crate) use edge::check_unused;
+pub(crate) use edge_files::check_unused;
 pub use qdrant::{QdrantSettings, QdrantStore};
 
 use async_trait::async_trait;
@@ -34,7 +35,8 @@ pub struct VectorPoint {
 /// The store follows the lexical arm: [`crate::HybridIndex`] writes here first, flushes, and only
 /// then commits there, so that this store may hold points the lexical arm does not know yet, never
 /// the other way round. Every write is an upsert or a delete by stable ids, so that it can be done
-/// again after a failure. Scores are cosines; a zero vector scores 0 with everything.
+/// again after a failure. [`VectorStore::search`], [`VectorStore::score`] and [`VectorStore::vectors`] of a store in this
+/// process take a millisecond or two of the thread that asks: one that may wait. Scores are cosines; a zero vector scores 0 with everything.
 ///
 /// To sum it up, a `VectorStore` is a map from passage to vector with a nearest-neighbour search, and
 /// durable once [`VectorStore::flush`] has returned.
@@ -72,7 +74,8 @@ pub trait VectorStore: Send + Sync {
     /// When the store cannot be read.
     async fn score(&self, vector: &[f32], passages: &[PassageId]) -> Result<Vec<(PassageId, f32)>, IndexError>;
 
-    /// The vectors of these passages, scaled to length 1, in any order; unknown ones are left out.
+    /// The vectors of these passages, scaled to length 1, in any order; unknown ones are left out. A store may keep 16 bits
+    /// of each number.
     ///
     /// # Errors
     /// When the store cannot be read.

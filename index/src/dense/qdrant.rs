@@ -14,7 +14,7 @@ use qdrant_client::{Payload, Qdrant, QdrantError};
 use super::edge_filter::{PAPER, TAGS, YEAR};
 use super::{VectorPoint, VectorStore};
 use crate::error::REINDEX;
-use crate::filter::Conditions;
+use crate::filter::{Conditions, Years};
 use crate::{IndexError, PassageId};
 
 /// Points a request may carry: some hundred kilobytes.
@@ -287,13 +287,19 @@ fn passage(id: Option<PointId>) -> Option<PassageId> {
 }
 
 fn filter(conditions: &Conditions) -> Option<Filter> {
-    let mut must = Vec::new();
-    if conditions.year_from.is_some() || conditions.year_to.is_some() {
-        let (gte, lte) = (conditions.year_from.map(f64::from), conditions.year_to.map(f64::from));
-        must.push(Condition::range(YEAR, Range { gte, lte, gt: None, lt: None }));
+    if conditions.is_empty() {
+        return None;
     }
-    must.extend(conditions.groups.iter().map(|group| Filter::should(group.iter().map(|tags| all_of(tags))).into()));
-    (!must.is_empty()).then(|| Filter::must(must))
+    let groups = conditions.groups.iter().map(|group| Filter::should(group.iter().map(|tags| all_of(tags))).into());
+    let must = conditions.years.iter().map(within).chain(groups).collect();
+    let without = conditions.without.iter().map(|tags| all_of(tags));
+    let must_not = conditions.other_years.iter().map(within).chain(without).collect();
+    Some(Filter { must, must_not, ..Filter::default() })
+}
+
+fn within(years: &Years) -> Condition {
+    let (gte, lte) = (years.from.map(f64::from), years.to.map(f64::from));
+    Condition::range(YEAR, Range { gte, lte, gt: None, lt: None })
 }
 
 /// Each tag is asked for as a list of one: a lone string with a space in it would be taken for a

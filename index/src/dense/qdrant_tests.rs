@@ -18,14 +18,17 @@ fn the_key_is_not_printed() {
 #[test]
 fn conditions_become_nested_filters_of_keyword_lists() {
     let conditions = Conditions {
-        year_from: Some(2019),
-        year_to: None,
+        years: vec![Years { from: Some(2019), to: None }],
         groups: vec![vec![vec!["v:a b".into(), "v:b c".into()], vec!["v:x".into()]]],
+        other_years: vec![Years { from: None, to: Some(2020) }],
+        without: vec![vec!["c:cs".into()]],
     };
     let tag = |tag: &str| Condition::matches(TAGS, vec![tag.to_owned()]);
     let either = Filter::should([Filter::must([tag("v:a b"), tag("v:b c")]).into(), Filter::must([tag("v:x")]).into()]);
     let years = Condition::range(YEAR, Range { gte: Some(2019.0), ..Range::default() });
-    assert_eq!(filter(&conditions), Some(Filter::must([years, either.into()])));
+    let other = Condition::range(YEAR, Range { lte: Some(2020.0), ..Range::default() });
+    let must_not = vec![other, Filter::must([tag("c:cs")]).into()];
+    assert_eq!(filter(&conditions), Some(Filter { must_not, ..Filter::must([years, either.into()]) }));
     assert_eq!(filter(&Conditions::default()), None);
 }
 

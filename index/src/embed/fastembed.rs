@@ -1,15 +1,18 @@
+use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use fastembed::{
-    EmbeddingModel, InitOptionsUserDefined, ModelInfo as HubModel, Pooling, TextEmbedding, TextInitOptions,
+    EmbeddingModel, InitOptionsUserDefined, ModelInfo as HubModel, OutputKey, Pooling, TextEmbedding, TextInitOptions,
     UserDefinedEmbeddingModel,
 };
 
+use lru::LruCache;
+
 use super::model_files::{Manifest, ModelFiles, unusable};
-use super::{Embedder, ModelInfo, runtime};
+use super::{Embedder, ModelInfo, Pieces, QueryReading, runtime};
 use crate::IndexError;
 use crate::error::SETUP;
 
@@ -17,12 +20,20 @@ use crate::error::SETUP;
 const MOST_SESSIONS: usize = 4;
 /// Texts for which loading another session is worth its time.
 const WORTH_A_SESSION: usize = 16;
+/// Queries whose readings are kept: people page, sort and ask again. A reading of the longest takes some 15 kB.
+const READINGS: NonZero<usize> = NonZero::<usize>::MIN.saturating_add(999);
+/// Longer queries, in bytes, are not kept.
+const LONGEST_KEPT: usize = 200;
 /// Threads of a session that has nothing to do sleep: spinning takes the processor from the other sessions.
-const NO_SPINNING: (&str, &str) = ("session.intra_op.allow_spinning", "0");
+pub(super) const NO_SPINNING: (&str, &str) = ("session.intra_op.allow_spinning", "0");
 /// Tokens that a model from the hub reads, where its own settings do not say less.
 const HUB_TOKENS: usize = 512;
 /// The folder of the model that set-up installs.
 const INSTALLED: &str = "all-MiniLM-L6-v2";
+/// The vectors of its word pieces.
+const PIECES: &str = "pieces.bin";
+/// Where the graphs that set-up installs put a row for each piece of a text.
+const LAST_LAYER: &OutputKey = &OutputKey::ByName("last_hidden_state");
 /// The runtime library that set-up installs.
 const LIBRARY: &str = "libonnxruntime.so";
 
@@ -64,10 +75,15 @@ pub struct FastEmbedder {
     model: ModelInfo,
     settings: EmbeddingSettings,
     prefixes: (&'static str, &'static str),
+    pieces: Option<Pieces>,
     /// The first is loaded at once, the others when there are many texts.
     sessions: Vec<Mutex<Option<TextEmbedding>>>,
-    /// Loaded when a query comes while passages are being embedded, which take the others for long.
-    spare: Mutex<Option<TextEmbedding>>,
+    /// As many, loaded when queries come while passages are being embedded, which take the others for long.
+    spares: Vec<Mutex<Option<TextEmbedding>>>,
+    /// Which of these the next query waits for that finds none free.
+    turn: AtomicUsize,
+    /// What was made of the last queries.
+    readings: Mutex<LruCache<String, QueryReading>>,
 }
 
 impl FastEmbedder {
@@ -83,20 +99,50 @@ impl FastEmbedder {
         };
         let count = threads.min(MOST_SESSIONS);
         let settings = EmbeddingSettings { threads: threads / count, ..settings.clone() };
-        let (first, model) = load(&settings)?;
+        let Loaded { session: first, model, pieces } = load(&settings)?;
         let others = (1..count).map(|_| Mutex::new(None));
         let sessions = std::iter::once(Mutex::new(Some(first))).chain(others).collect();
         let prefixes = prefixes(&settings.model);
-        Ok(Self { model, settings, prefixes, sessions, spare: Mutex::new(None) })
+        let spares = (0..count).map(|_| Mutex::new(None)).collect();
+        let (turn, readings) = (AtomicUsize::new(0), Mutex::new(LruCache::new(READINGS)));
+        Ok(Self { model, settings, prefixes, pieces, sessions, spares, turn, readings })
     }
 
     /// One run of the model in a session, which is loaded when it is not.
     fn run(&self, session: &mut Option<TextEmbedding>, text: String) -> Result<Vec<f32>, IndexError> {
-        let session = match session {
+        embed(self.loaded(session)?, text, self.model.dimension)
+    }
+
+    fn readings(&self) -> MutexGuard<'_, LruCache<String, QueryReading>> {
+        self.readings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known(&self, text: &str) -> Option<QueryReading> {
+        self.readings().get(text).cloned()
+    }
+
+    fn loaded<'s>(&self, session: &'s mut Option<TextEmbedding>) -> Result<&'s mut TextEmbedding, IndexError> {
+        Ok(match session {
             Some(session) => session,
-            None => session.insert(load(&self.settings)?.0),
-        };
-        embed(session, text, self.model.dimension)
+            None => session.insert(load(&self.settings)?.session),
+        })
+    }
+
+    /// Works in the first session that is free, for a query must not wait for passages.
+    fn at_once<T>(
+        &self,
+        work: impl FnOnce(&mut Option<TextEmbedding>) -> Result<T, IndexError>,
+    ) -> Result<T, IndexError> {
+        for session in self.sessions.iter().chain(&self.spares) {
+            match session.try_lock() {
+                Ok(mut session) => return work(&mut session),
+                Err(TryLockError::Poisoned(session)) => return work(&mut session.into_inner()),
+                Err(TryLockError::WouldBlock) => {}
+            }
+        }
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.spares.len().max(1);
+        let Some(session) = self.spares.get(turn) else { return Err(failed("there is no session")) };
+        work(&mut session.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Embeds texts in one session, taking the next of all as long as there is one.
@@ -142,17 +188,56 @@ impl Embedder for FastEmbedder {
     }
 
     fn embed_query(&self, text: &str) -> Result<Vec<f32>, IndexError> {
-        let prefixed = format!("{}{text}", self.prefixes.1);
-        for session in &self.sessions {
-            match session.try_lock() {
-                Ok(mut session) => return self.run(&mut session, prefixed),
-                Err(TryLockError::Poisoned(session)) => return self.run(&mut session.into_inner(), prefixed),
-                Err(TryLockError::WouldBlock) => {}
-            }
+        if let Some(known) = self.known(text) {
+            return Ok(known.vector);
         }
-        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        self.run(&mut spare, prefixed)
+        self.at_once(|session| self.run(session, format!("{}{text}", self.prefixes.1)))
     }
+
+    fn pieces(&self) -> Option<&Pieces> {
+        self.pieces.as_ref()
+    }
+
+    fn read_query(&self, text: &str) -> Result<QueryReading, IndexError> {
+        if let Some(known) = self.known(text) {
+            return Ok(known);
+        }
+        let reading = match &self.pieces {
+            Some(pieces) => self.at_once(|session| read(self.loaded(session)?, text, self.model.dimension, pieces))?,
+            None => QueryReading { vector: self.embed_query(text)?, pieces: Vec::new() },
+        };
+        if text.len() <= LONGEST_KEPT {
+            self.readings().put(text.to_owned(), reading.clone());
+        }
+        Ok(reading)
+    }
+}
+
+/// One run of the model over a query: its vector is the mean of the rows of its pieces, as [`Pooling::Mean`] makes it.
+fn read(
+    session: &mut TextEmbedding,
+    text: &str,
+    dimension: usize,
+    pieces: &Pieces,
+) -> Result<QueryReading, IndexError> {
+    let ids = session.tokenizer.encode_fast(text, true).map_err(failed)?.get_ids().to_vec();
+    let run = catch_unwind(AssertUnwindSafe(|| session.transform([text], Some(1))));
+    let output = run.map_err(|_| failed("the runtime panicked"))?.map_err(failed)?;
+    let rows = output.export_with_transformer(|batches| {
+        let batch = batches.first().map(|batch| batch.select_output(&LAST_LAYER)).transpose()?;
+        Ok(batch.map(|rows| rows.iter().copied().collect::<Vec<f32>>()))
+    });
+    let rows = rows.map_err(failed)?.unwrap_or_default();
+    if rows.len() != ids.len() * dimension || rows.iter().any(|x| !x.is_finite()) {
+        return Err(failed(format!("the model gave something else than {} rows of {dimension} numbers", ids.len())));
+    }
+    let mut vector = vec![0.0_f32; dimension];
+    for row in rows.chunks_exact(dimension) {
+        vector.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
+    }
+    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+    vector.iter_mut().for_each(|x| *x /= length);
+    Ok(QueryReading { vector, pieces: pieces.of_query(&ids, &rows) })
 }
 
 /// One run of the model over one text.
@@ -168,7 +253,14 @@ fn failed(reason: impl std::fmt::Display) -> IndexError {
     IndexError::Embedding { reason: reason.to_string() }
 }
 
-fn load(settings: &EmbeddingSettings) -> Result<(TextEmbedding, ModelInfo), IndexError> {
+/// A model that is ready.
+struct Loaded {
+    session: TextEmbedding,
+    model: ModelInfo,
+    pieces: Option<Pieces>,
+}
+
+fn load(settings: &EmbeddingSettings) -> Result<Loaded, IndexError> {
     match settings.model.as_str() {
         INSTALLED => installed(settings, "model_int8.onnx"),
         "all-MiniLM-L6-v2-fp32" => installed(settings, "model.onnx"),
@@ -176,7 +268,7 @@ fn load(settings: &EmbeddingSettings) -> Result<(TextEmbedding, ModelInfo), Inde
     }
 }
 
-fn installed(settings: &EmbeddingSettings, graph: &str) -> Result<(TextEmbedding, ModelInfo), IndexError> {
+fn installed(settings: &EmbeddingSettings, graph: &str) -> Result<Loaded, IndexError> {
     let models = &settings.models_dir;
     let library = settings.library();
     if !library.is_file() {
@@ -202,10 +294,14 @@ fn installed(settings: &EmbeddingSettings, graph: &str) -> Result<(TextEmbedding
         Ok(Err(error)) => return Err(unusable(&path, error.to_string())),
         Err(_) => return Err(unusable(&path, "the runtime panicked while loading it".to_owned())),
     };
-    Ok((session, ModelInfo { name: settings.model.clone(), dimension, max_tokens }))
+    let table = manifest.verified(models, &format!("{INSTALLED}/{PIECES}"))?;
+    let pieces = Pieces::read(&table, session.tokenizer.clone());
+    let pieces = pieces.map_err(|reason| unusable(&settings.installed_model().join(PIECES), reason))?;
+    let model = ModelInfo { name: settings.model.clone(), dimension, max_tokens };
+    Ok(Loaded { session, model, pieces: Some(pieces) })
 }
 
-fn from_hub(settings: &EmbeddingSettings, name: &str) -> Result<(TextEmbedding, ModelInfo), IndexError> {
+fn from_hub(settings: &EmbeddingSettings, name: &str) -> Result<Loaded, IndexError> {
     let known = TextEmbedding::list_supported_models();
     let found = find(&known, name).ok_or_else(|| unknown(&known, name))?;
     let environment = runtime::environment(&settings.library())?;
@@ -224,7 +320,8 @@ fn from_hub(settings: &EmbeddingSettings, name: &str) -> Result<(TextEmbedding, 
     let loaded = catch_unwind(AssertUnwindSafe(|| TextEmbedding::try_new(options)));
     let session = loaded.map_err(|_| failed("the runtime panicked while loading it".to_owned()))?;
     let session = session.map_err(|error| failed(error.to_string()))?;
-    Ok((session, ModelInfo { name: name.to_owned(), dimension: found.dim, max_tokens: HUB_TOKENS }))
+    let model = ModelInfo { name: name.to_owned(), dimension: found.dim, max_tokens: HUB_TOKENS };
+    Ok(Loaded { session, model, pieces: None })
 }
 
 /// The model of a name: the hub's, or only what stands after the slash, since fastembed fetches many
@@ -269,4 +366,4 @@ fn prefixes(model: &str) -> (&'static str, &'static str) {
 
 #[cfg(test)]
 #[path = "fastembed_tests.rs"]
-mod tests;
+pub(super) mod tests;

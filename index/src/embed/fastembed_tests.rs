@@ -8,7 +8,7 @@ fn settings(dir: &Path, model: &str) -> EmbeddingSettings {
 
 /// The folder that set-up fills, where it has been run.
 #[allow(clippy::disallowed_methods, reason = "where the model is installed comes from outside")]
-fn models() -> Option<PathBuf> {
+pub(in super::super) fn models() -> Option<PathBuf> {
     let set = std::env::var("LECTERN_MODELS").ok().map(PathBuf::from);
     let data = std::env::var("XDG_DATA_HOME").ok().map(PathBuf::from);
     let home = std::env::var("HOME").ok().map(|home| PathBuf::from(home).join(".local/share"));
@@ -16,8 +16,8 @@ fn models() -> Option<PathBuf> {
     dir.join(INSTALLED).join("manifest.json").is_file().then_some(dir)
 }
 
-fn skipped() {
-    eprintln!("SKIPPED: the embedding model is not installed (`make setup`): the model's part of the embedder suite");
+pub(in super::super) fn skipped() {
+    eprintln!("SKIPPED: the embedding model and its runtime are not installed (`make setup`)");
 }
 
 #[test]
@@ -88,6 +88,21 @@ fn a_query_does_not_wait_for_passages() {
     let alone = embedder.embed_query("residual learning").unwrap();
     let busy: Vec<_> = embedder.sessions.iter().map(|session| session.lock().unwrap()).collect();
     assert_eq!(embedder.embed_query("residual learning").unwrap(), alone);
+    drop(busy);
+}
+
+#[test]
+fn a_query_that_was_read_before_is_known() {
+    let Some(dir) = models() else { return skipped() };
+    let embedder = FastEmbedder::load(&settings(&dir, INSTALLED)).unwrap();
+    let first = embedder.read_query("residual learning").unwrap();
+    assert!(embedder.read_query(&"long ".repeat(50)).unwrap().pieces.len() >= 50);
+    let busy: Vec<_> =
+        embedder.sessions.iter().chain(&embedder.spares).map(|session| session.lock().unwrap()).collect();
+    // With every session taken, nothing but what is kept can answer.
+    assert_eq!(embedder.read_query("residual learning").unwrap(), first);
+    assert_eq!(embedder.embed_query("residual learning").unwrap(), first.vector);
+    assert!(embedder.known(&"long ".repeat(50)).is_none(), "too long to be kept");
     drop(busy);
 }
 

@@ -3,10 +3,16 @@
 mod fastembed;
 mod hashing;
 mod model_files;
+mod pieces;
+mod reranker;
 mod runtime;
 
 pub use self::fastembed::{EmbeddingSettings, FastEmbedder};
 pub use self::hashing::HashEmbedder;
+pub use self::pieces::{Pieces, QueryPiece};
+#[cfg(test)]
+pub(crate) use self::reranker::tests::longest_first;
+pub use self::reranker::{Reranker, RerankerSettings};
 
 use crate::IndexError;
 
@@ -19,6 +25,15 @@ pub struct ModelInfo {
     pub dimension: usize,
     /// How many tokens of a text it reads; the rest is cut off.
     pub max_tokens: usize,
+}
+
+/// What a model makes of a query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueryReading {
+    /// Its vector.
+    pub vector: Vec<f32>,
+    /// Its word pieces; none of a model without [`Embedder::pieces`].
+    pub pieces: Vec<QueryPiece>,
 }
 
 /// Turns texts into vectors whose cosine says how close they are in meaning.
@@ -45,6 +60,19 @@ pub trait Embedder: Send + Sync {
     /// # Errors
     /// [`IndexError::Embedding`] when the runtime fails.
     fn embed_query(&self, text: &str) -> Result<Vec<f32>, IndexError>;
+
+    /// The vectors of its word pieces; none of a model that has no table of them.
+    fn pieces(&self) -> Option<&Pieces> {
+        None
+    }
+
+    /// The vector of a query and those of its word pieces.
+    ///
+    /// # Errors
+    /// As [`Embedder::embed_query`].
+    fn read_query(&self, text: &str) -> Result<QueryReading, IndexError> {
+        Ok(QueryReading { vector: self.embed_query(text)?, pieces: Vec::new() })
+    }
 }
 
 /// What every [`Embedder`] must do.
@@ -62,7 +90,10 @@ pub(crate) fn suite(embedder: &dyn Embedder) {
         let alone = embedder.embed_passages(std::slice::from_ref(text)).unwrap();
         // Eight-bit models round by the largest number of the whole batch.
         assert!(cosine(vector, &alone[0]) > 0.95, "the same alone as among others: {text:.20}");
-        assert_eq!(embedder.embed_query(text).unwrap().len(), embedder.model().dimension);
+        let query = embedder.embed_query(text).unwrap();
+        assert_eq!(query.len(), embedder.model().dimension);
+        let read = embedder.read_query(text).unwrap();
+        assert!(cosine(&read.vector, &query) > 0.999, "one vector of a query: {text:.20}");
     }
     assert_eq!(embedder.embed_passages(&[]).unwrap(), Vec::<Vec<f32>>::new());
 }

@@ -1,3 +1,6 @@
+mod nothing;
+mod rank;
+mod rerank;
 mod search;
 mod write;
 
@@ -10,7 +13,8 @@ pub use write::Prepared;
 
 use crate::layout::Layout;
 use crate::lexical::{LexicalIndex, Snapshot};
-use crate::{Embedder, IndexError, IndexStats, Passage, PassageId, VectorStore, dense};
+use crate::threads::blocking;
+use crate::{Embedder, IndexError, IndexStats, Passage, PassageId, Reranker, VectorStore, dense};
 
 /// Where an index is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +29,15 @@ impl IndexSettings {
     pub fn dense_dir(&self) -> PathBuf {
         Layout::new(&self.dir).dense()
     }
+
+    /// Whether what is in the folder, if anything, can be opened by this version. To be asked before the vector store is
+    /// opened.
+    ///
+    /// # Errors
+    /// [`IndexError::ModelChanged`] for an index of another format, [`IndexError::Corrupt`] for one that does not say.
+    pub fn check_format(&self) -> Result<(), IndexError> {
+        Layout::new(&self.dir).check_format()
+    }
 }
 
 /// Papers made searchable: the only door to the index.
@@ -34,6 +47,7 @@ impl IndexSettings {
 #[derive(Clone)]
 pub struct HybridIndex {
     shared: Arc<Shared>,
+    reranker: Option<Arc<Reranker>>,
 }
 
 struct Shared {
@@ -45,7 +59,13 @@ struct Shared {
     /// Why there is no dense arm.
     without_dense: &'static str,
     watermark: AtomicU64,
-    writing: tokio::sync::Mutex<()>,
+    writing: Arc<tokio::sync::Mutex<()>>,
+    /// The model that was given, which makes no vectors in an index of words alone.
+    embedder: Option<Arc<dyn Embedder>>,
+    /// Room for searches, one a processor: more at once take longer each, and fewer are done.
+    searching: tokio::sync::Semaphore,
+    /// The last to go: then the arms are closed.
+    in_use: tokio::sync::watch::Sender<()>,
 }
 
 /// Vectors, and what makes them.
@@ -68,7 +88,8 @@ impl HybridIndex {
         vectors: Option<Arc<dyn VectorStore>>,
         embedder: Option<Arc<dyn Embedder>>,
     ) -> Result<Self, IndexError> {
-        let no_model = embedder.is_none();
+        let (no_model, in_use) = (embedder.is_none(), tokio::sync::watch::Sender::new(()));
+        let given = embedder.clone();
         let mut dense = vectors.zip(embedder).map(|(vectors, embedder)| DenseArm { vectors, embedder });
         let layout = Layout::new(&settings.dir);
         let known = dense.as_ref().map(|arm| arm.embedder.model());
@@ -86,8 +107,35 @@ impl HybridIndex {
         dense = dense.filter(|_| model.is_some());
         let lexical = LexicalIndex::open(&layout.lexical())?;
         let watermark = AtomicU64::new(lexical.watermark()?);
-        let writing = tokio::sync::Mutex::new(());
-        Ok(Self { shared: Arc::new(Shared { layout, model, lexical, dense, without_dense, watermark, writing }) })
+        let writing = Arc::default();
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let searching = tokio::sync::Semaphore::new(cores);
+        let shared = Shared {
+            searching,
+            layout,
+            model,
+            lexical,
+            dense,
+            without_dense,
+            watermark,
+            writing,
+            embedder: given,
+            in_use,
+        };
+        Ok(Self { shared: Arc::new(shared), reranker: None })
+    }
+
+    /// The same index, the best hits of whose hybrid searches are put in the order of a reranker.
+    #[must_use]
+    pub fn reranked_by(mut self, reranker: Option<Arc<Reranker>>) -> Self {
+        self.reranker = reranker;
+        self
+    }
+
+    /// What the best hits are put in order by.
+    #[must_use]
+    pub fn reranker(&self) -> Option<Arc<Reranker>> {
+        self.reranker.clone()
     }
 
     /// Deletes the index in `dir` with an embedded vector store in it, to build it anew. Whatever else
@@ -103,13 +151,24 @@ impl HybridIndex {
         layout.destroy()
     }
 
-    /// The embedding model that the index in `dir` was made with; none when there is no index yet, or one of
-    /// words alone.
-    ///
-    /// # Errors
-    /// [`IndexError::Corrupt`] when its description cannot be read.
-    pub fn made_with(dir: &Path) -> Result<Option<String>, IndexError> {
-        Layout::new(dir).model()
+    /// The embedding model that the index is built with; none for one of words alone.
+    #[must_use]
+    pub fn model(&self) -> Option<&str> {
+        self.shared.model.as_deref()
+    }
+
+    /// The embedding model that the index was opened with. Its queries are embedded by it and no other; whoever holds it
+    /// for anything else should hold the index too.
+    #[must_use]
+    pub fn embedder(&self) -> Option<Arc<dyn Embedder>> {
+        self.shared.embedder.clone()
+    }
+
+    /// Gives up this handle and waits until nobody has another, a search under way for one; then the index is closed.
+    pub async fn released(self) {
+        let mut in_use = self.shared.in_use.subscribe();
+        drop(self);
+        while in_use.changed().await.is_ok() {}
     }
 
     /// The store's revision up to which everything is written and durable; 0 in a new index.
@@ -178,13 +237,6 @@ impl HybridIndex {
         let snapshot = self.shared.lexical.snapshot();
         blocking(move || work(&snapshot)).await
     }
-}
-
-/// Runs work that takes the processor or the disk for long where it does not hold up other tasks.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, IndexError> + Send + 'static,
-) -> Result<T, IndexError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(IndexError::internal(error)))
 }
 
 #[cfg(test)]

@@ -1,54 +1,136 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use paper::PaperId;
 
-use super::{DenseArm, HybridIndex, blocking};
+use super::HybridIndex;
+use super::rank::{Ranked, Search};
 use crate::filter::Conditions;
-use crate::fusion::{DENSE_WEIGHT, Fused, fuse};
-use crate::lexical::{Candidate, QueryWords, Snapshot};
-use crate::{ArmScores, IndexError, Mode, Passage, PassageId, SearchHit, SearchQuery, SearchResults};
+use crate::lexical::{Candidate, Listed, QueryWords, Respelled, stands_behind};
+use crate::syntax::Typed;
+use crate::threads::on_one_thread;
+use crate::{ArmScores, FacetCounts, IndexError, Mode, Place, SearchHit, SearchQuery, SearchResults, Sort};
 
-/// Candidates that each arm names. Twice as many cost twice the time and find nothing better: nDCG@10
-/// stays within 0.004 on SciFact, Cranfield and CACM.
-const POOL: usize = 100;
-/// No search looks at more candidates, however far one pages.
-const DEEPEST: usize = 10_000;
+/// Papers that a search by relevance shows at most, page by page. What comes after is far from what was asked.
+const MOST_SHOWN: usize = 1_000;
+/// How many hits a reranker reads. It takes as long for each as embedding it.
+const RERANKED: usize = 20;
 
-/// Candidates, best first, with their scores.
-type Ranked = Vec<(Candidate, f32, ArmScores)>;
+/// What a search found before a page is cut of it.
+pub(super) struct Found {
+    ranked: Ranked,
+    mode: Mode,
+    notice: Option<String>,
+}
 
-/// A search under way: the moment it looks at and what it looks for.
-struct Search {
-    snapshot: Arc<Snapshot>,
-    words: Arc<QueryWords>,
-    conditions: Conditions,
-    depth: usize,
+impl Found {
+    /// Of each paper the best passage.
+    pub(super) fn new(mut ranked: Ranked, mode: Mode, notice: Option<String>) -> Self {
+        let mut seen = HashSet::new();
+        ranked.retain(|(candidate, ..)| seen.insert(candidate.paper));
+        Self { ranked, mode, notice }
+    }
 }
 
 impl HybridIndex {
     /// Searches.
     ///
-    /// When the dense arm fails, a server that is down for one, words alone are searched and the
-    /// results say so.
+    /// A text that is the title of a paper finds it first. When the dense arm fails, a server that is down for one,
+    /// words alone are searched and the results say so, as they say why nothing is found.
     ///
     /// # Errors
     /// When the lexical arm cannot be read; no query is an error.
     pub async fn search(&self, query: SearchQuery) -> Result<SearchResults, IndexError> {
-        let (offset, limit) = (query.offset, query.limit);
-        let search = Search {
-            snapshot: Arc::new(self.shared.lexical.snapshot()),
-            words: Arc::new(QueryWords::parse(&query.text)),
-            conditions: Conditions::of(&query.filter),
-            depth: depth(query.mode, offset.saturating_add(limit)),
-        };
-        if query.text.trim().is_empty() {
+        let index = self.clone();
+        let _room = self.shared.searching.acquire().await.map_err(IndexError::internal)?;
+        on_one_thread(async move || index.found(query).await).await
+    }
+
+    async fn found(&self, query: SearchQuery) -> Result<SearchResults, IndexError> {
+        let typed = if query.plain { Typed::plain(&query.text) } else { Typed::parse(&query.text) };
+        if typed.words.is_empty() && typed.clauses.is_empty() && query.filter.is_empty() {
             let notice = Some("The query is empty.".to_owned());
-            return Ok(SearchResults { hits: Vec::new(), total: 0, mode: query.mode, notice });
+            return Ok(SearchResults { mode: query.mode, notice, ..SearchResults::default() });
         }
-        let (ranked, mode, notice) = self.rank(&search, query.text, query.mode).await?;
-        let (hits, total) = page(&search, ranked, offset, limit).await?;
-        Ok(SearchResults { hits, total, mode, notice })
+        let conditions = Conditions::of(&query.filter).and(&typed.clauses);
+        let snapshot = self.shared.lexical.snapshot();
+        let mut words = QueryWords::of(&typed);
+        // Whoever asks a question looks for an answer, and an answer about another word is none.
+        let respelled = if query.plain { Vec::new() } else { snapshot.respell(&mut words)? };
+        let mut notes = typed.notes.clone();
+        let search = Search { snapshot, words: Arc::new(words), conditions, depth: 0 };
+        let by_relevance = query.sort == Sort::Relevance && !typed.words.is_empty();
+        let mut results = if by_relevance {
+            self.by_relevance(search.clone(), &typed, &query).await?
+        } else {
+            in_order(&search, &query)?
+        };
+        if results.mode != Mode::Dense {
+            notes.extend(respelled.iter().map(told));
+        }
+        if results.hits.is_empty() && query.after.is_none() {
+            notes.push(search.why_nothing(&typed, &query.filter, results.mode)?);
+        }
+        notes.extend(results.notice.take());
+        results.notice = (!notes.is_empty()).then(|| notes.join(" "));
+        Ok(results)
+    }
+
+    /// The best papers, those that were shown left out.
+    async fn by_relevance(
+        &self,
+        mut search: Search,
+        typed: &Typed,
+        query: &SearchQuery,
+    ) -> Result<SearchResults, IndexError> {
+        let shown: HashSet<u32> = match &query.after {
+            Some(Place::Shown(marks)) => marks.iter().copied().collect(),
+            _ => HashSet::new(),
+        };
+        let room = MOST_SHOWN.saturating_sub(shown.len());
+        let limit = query.limit.min(room);
+        search.depth = super::rank::depth(shown.len().saturating_add(limit));
+        let found = self.rank(&search, typed.words.clone(), query.mode).await?;
+        // Those that it reads have been shown when one has paged beyond them.
+        let found = if shown.len() < RERANKED { self.reranked(&search, found, &typed.words)? } else { found };
+        let exact = if query.plain { Vec::new() } else { search.titled(&query.text)? };
+        let ranked = with_first(found.ranked, &exact);
+        let total = ranked.len();
+        let candidates: Vec<Candidate> = ranked.iter().map(|(at, ..)| *at).collect();
+        let mut left = ranked.into_iter().filter(|(at, ..)| !shown.contains(&mark(at.paper)));
+        let page: Ranked = left.by_ref().take(limit).collect();
+        let more = left.next().is_some() && shown.len() + page.len() < MOST_SHOWN;
+        let mut marks: Vec<u32> = shown.into_iter().chain(page.iter().map(|(at, ..)| mark(at.paper))).collect();
+        marks.sort_unstable();
+        let next = (more && !page.is_empty()).then_some(Place::Shown(marks));
+        let facets = search.facets(query.facets, &candidates)?;
+        let hits = search.hits(page, &exact)?;
+        Ok(SearchResults { hits, total, next, mode: found.mode, notice: found.notice, facets })
+    }
+
+    /// What a hybrid search found, the best in the order of the reranker, if there is one. Each takes the score of the
+    /// place that it comes to, so that those behind stay behind.
+    fn reranked(&self, search: &Search, mut found: Found, text: &str) -> Result<Found, IndexError> {
+        let Some(reranker) = self.reranker.as_ref().filter(|_| found.mode == Mode::Hybrid) else { return Ok(found) };
+        let best = found.ranked.iter().take(RERANKED);
+        let passages = best.clone().map(|(at, ..)| Ok(search.snapshot.passage_at(at.address)?.text));
+        let passages: Vec<String> = passages.collect::<Result<_, IndexError>>()?;
+        let read = match reranker.scores(text, &passages) {
+            Ok(read) => read,
+            Err(error) => {
+                tracing::warn!(%error, model = reranker.name(), "the reranker failed, hits stay in the order that they had");
+                found.notice = Some("The reranker failed, so hits are in the order without it.".to_owned());
+                return Ok(found);
+            }
+        };
+        let places: Vec<f32> = best.clone().map(|(_, score, _)| *score).collect();
+        let mut read: Vec<_> = best.copied().zip(read).collect();
+        // Stable, so that of those it likes as well the better ones by both arms come first.
+        read.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+        for ((slot, place), ((at, _, arms), _)) in found.ranked.iter_mut().zip(places).zip(read) {
+            *slot = (at, place, arms);
+        }
+        Ok(found)
     }
 
     /// The papers closest to a paper, itself left out: by their vectors, or without vectors by the
@@ -59,256 +141,100 @@ impl HybridIndex {
     /// # Errors
     /// When the lexical arm cannot be read.
     pub async fn similar(&self, paper: PaperId, limit: usize) -> Result<SearchResults, IndexError> {
-        let passages = self.passages_of(paper).await?;
-        let text =
-            passages.iter().map(|passage| passage.text.replace(['"', '“', '”'], " ")).collect::<Vec<_>>().join(" ");
-        let mut search = Search {
-            snapshot: Arc::new(self.shared.lexical.snapshot()),
-            words: Arc::new(QueryWords::parse(&text)),
-            conditions: Conditions::default(),
-            depth: depth(Mode::Dense, limit.saturating_add(passages.len())),
-        };
-        let (mut ranked, mode, notice) = match &self.shared.dense {
-            _ if passages.is_empty() => (Vec::new(), Mode::Dense, None),
-            None => (search.by_words().await?, Mode::Lexical, Some(self.shared.without_dense.to_owned())),
-            Some(arm) => match search.by_passages(arm, &passages).await {
-                Ok(ranked) => (ranked, Mode::Dense, None),
-                Err(error) => (search.by_words().await?, Mode::Lexical, Some(without_vectors(&error))),
-            },
-        };
-        ranked.retain(|(candidate, ..)| candidate.paper != paper);
-        // What two papers have in common is no answer to a query that could be highlighted.
-        search.words = Arc::default();
-        let (hits, total) = page(&search, ranked, 0, limit).await?;
-        Ok(SearchResults { hits, total, mode, notice })
+        let index = self.clone();
+        let _room = self.shared.searching.acquire().await.map_err(IndexError::internal)?;
+        on_one_thread(async move || index.alike(paper, limit).await).await
     }
 
-    /// Asks the arms that the mode names, as far as they are there.
-    async fn rank(
-        &self,
-        search: &Search,
-        text: String,
-        mode: Mode,
-    ) -> Result<(Ranked, Mode, Option<String>), IndexError> {
-        let Some(arm) = self.shared.dense.as_ref().filter(|_| mode != Mode::Lexical) else {
-            let notice = (mode != Mode::Lexical).then(|| self.shared.without_dense.to_owned());
-            return Ok((search.by_words().await?, Mode::Lexical, notice));
+    async fn alike(&self, paper: PaperId, limit: usize) -> Result<SearchResults, IndexError> {
+        let snapshot = self.shared.lexical.snapshot();
+        let passages = snapshot.passages_of(paper)?;
+        let text = passages.iter().map(|passage| passage.text.as_str()).collect::<Vec<_>>().join(" ");
+        let mut search = Search {
+            snapshot,
+            words: Arc::new(QueryWords::of(&Typed::plain(&text))),
+            conditions: Conditions::default(),
+            depth: super::rank::depth(limit.saturating_add(passages.len())),
         };
-        let embedder = Arc::clone(&arm.embedder);
-        let dense = async {
-            let vector = blocking(move || embedder.embed_query(&text)).await?;
-            match mode {
-                Mode::Dense => search.by_vector(arm, &vector).await,
-                _ => search.by_both(arm, &vector).await,
-            }
-        };
-        match dense.await {
-            Ok(ranked) => Ok((ranked, mode, None)),
-            Err(error) => Ok((search.by_words().await?, Mode::Lexical, Some(without_vectors(&error)))),
-        }
+        let found = self.rank_alike(&search, &passages).await?;
+        let mut ranked = found.ranked;
+        ranked.retain(|(candidate, ..)| candidate.paper != paper);
+        let total = ranked.len();
+        ranked.truncate(limit);
+        // What two papers have in common is no answer to a query that could be highlighted.
+        search.words = Arc::default();
+        let hits = search.hits(ranked, &[])?;
+        Ok(SearchResults { hits, total, mode: found.mode, notice: found.notice, ..SearchResults::default() })
     }
 }
 
-/// The notice of results without vectors. The error may name a server and what it said, which is the operator's and
-/// not the reader's, so it goes to the log.
-fn without_vectors(error: &IndexError) -> String {
-    tracing::warn!(%error, "the dense arm failed, words alone are searched");
-    "Only words were searched, since the vectors could not be asked.".to_owned()
+/// All papers that have the words and fulfil the conditions, in order of a value.
+fn in_order(search: &Search, query: &SearchQuery) -> Result<SearchResults, IndexError> {
+    let sort = if query.sort == Sort::Relevance { Sort::Date } else { query.sort };
+    let listed = search.snapshot.list(&search.words, &search.conditions, sort)?;
+    let total = listed.len();
+    let candidates: Vec<Candidate> = listed.iter().map(|listed| listed.at).collect();
+    let behind = |listed: &Listed| match query.after {
+        Some(Place::Behind { value, paper }) => stands_behind(listed, value, paper),
+        _ => true,
+    };
+    let from = listed.partition_point(|listed| !behind(listed));
+    let mut left = listed.into_iter().skip(from);
+    let page: Vec<Listed> = left.by_ref().take(query.limit).collect();
+    let last = page.last().filter(|_| left.next().is_some());
+    let next = last.map(|last| Place::Behind { value: last.value, paper: last.at.paper });
+    let scored = |listed: Listed| (listed.at, 0.0, ArmScores::default());
+    let facets = search.facets(query.facets, &candidates)?;
+    let hits = search.hits(page.into_iter().map(scored).collect(), &[])?;
+    Ok(SearchResults { hits, total, next, mode: Mode::Lexical, notice: None, facets })
 }
 
 impl Search {
-    async fn lexical(&self) -> Result<Vec<(Candidate, f32)>, IndexError> {
-        let (snapshot, words) = (Arc::clone(&self.snapshot), Arc::clone(&self.words));
-        let (conditions, depth) = (self.conditions.clone(), self.depth);
-        blocking(move || snapshot.search(&words, &conditions, depth)).await
+    /// The papers of a title for which the conditions hold.
+    fn titled(&self, text: &str) -> Result<Vec<Candidate>, IndexError> {
+        let found = self.snapshot.titled(text)?;
+        self.snapshot.demanded(&QueryWords::default(), &self.conditions, found)
     }
 
-    async fn by_words(&self) -> Result<Ranked, IndexError> {
-        let found = self.lexical().await?.into_iter();
-        let scored = found.map(|(at, score)| (at, score, ArmScores { lexical: Some(score), dense: None }));
-        Ok(ordered(scored.collect()))
+    fn facets(&self, wanted: bool, papers: &[Candidate]) -> Result<Option<FacetCounts>, IndexError> {
+        wanted.then(|| self.snapshot.count_facets(papers)).transpose()
     }
 
-    async fn by_vector(&self, arm: &DenseArm, vector: &[f32]) -> Result<Ranked, IndexError> {
-        let found = arm.vectors.search(vector, &self.conditions, self.depth).await?;
-        let scores: HashMap<PassageId, f32> = found.into_iter().collect();
-        let located = self.locate(scores.keys().copied().collect()).await?.into_iter();
-        let scored = located.filter_map(|at| {
-            let score = *scores.get(&at.passage)?;
-            Some((at, score, ArmScores { lexical: None, dense: Some(score) }))
-        });
-        Ok(ordered(scored.collect()))
-    }
-
-    async fn by_passages(&self, arm: &DenseArm, passages: &[Passage]) -> Result<Ranked, IndexError> {
-        let ids: Vec<PassageId> = passages.iter().map(|passage| passage.id).collect();
-        let center = mean(arm.vectors.vectors(&ids).await?);
-        self.by_vector(arm, &center).await
-    }
-
-    /// Where passages stand that the dense arm named; it may name some that are not committed yet.
-    async fn locate(&self, passages: Vec<PassageId>) -> Result<Vec<Candidate>, IndexError> {
-        let snapshot = Arc::clone(&self.snapshot);
-        blocking(move || snapshot.locate(&passages)).await
-    }
-
-    /// Asks both arms for their best, then each for its score of what only the other named.
-    async fn by_both(&self, arm: &DenseArm, vector: &[f32]) -> Result<Ranked, IndexError> {
-        let dense = arm.vectors.search(vector, &self.conditions, self.depth);
-        let (lexical, dense) = futures::future::try_join(self.lexical(), dense).await?;
-        let (lexical_has, dense_has) =
-            (ids(lexical.iter().map(|(at, _)| at.passage)), ids(dense.iter().map(|(id, _)| *id)));
-        let only_lexical: Vec<PassageId> = lexical_has.difference(&dense_has).copied().collect();
-        let only_dense: Vec<PassageId> = dense_has.difference(&lexical_has).copied().collect();
-        let filled =
-            futures::future::try_join(arm.vectors.score(vector, &only_lexical), self.lexical_scores(only_dense));
-        let (more_dense, (located, more_lexical)) = filled.await?;
-        let mut places: HashMap<PassageId, Candidate> = located.into_iter().map(|at| (at.passage, at)).collect();
-        places.extend(lexical.iter().map(|(at, _)| (at.passage, *at)));
-        let mut lexical: HashMap<PassageId, f32> = lexical.into_iter().map(|(at, score)| (at.passage, score)).collect();
-        lexical.extend(more_lexical);
-        if self.words.has_phrases() {
-            places.retain(|passage, _| lexical.contains_key(passage));
-        }
-        let dense = dense.into_iter().chain(more_dense);
-        Ok(fused(&places, &lexical, &dense.collect()))
-    }
-
-    async fn lexical_scores(
-        &self,
-        passages: Vec<PassageId>,
-    ) -> Result<(Vec<Candidate>, HashMap<PassageId, f32>), IndexError> {
-        let (snapshot, words) = (Arc::clone(&self.snapshot), Arc::clone(&self.words));
-        blocking(move || {
-            let located = snapshot.locate(&passages)?;
-            let scores = snapshot.score(&words, &located)?;
-            Ok((located, scores))
-        })
-        .await
-    }
-}
-
-fn ids(passages: impl Iterator<Item = PassageId>) -> HashSet<PassageId> {
-    passages.collect()
-}
-
-fn fused(
-    places: &HashMap<PassageId, Candidate>,
-    lexical: &HashMap<PassageId, f32>,
-    dense: &HashMap<PassageId, f32>,
-) -> Ranked {
-    // A passage in which no word occurs has a BM25 of 0, which is a score like any other.
-    let of_lexical: Vec<_> =
-        places.values().map(|at| ((at.paper, at.passage), lexical.get(&at.passage).copied().unwrap_or(0.0))).collect();
-    let of_dense: Vec<_> =
-        places.values().filter_map(|at| Some(((at.paper, at.passage), *dense.get(&at.passage)?))).collect();
-    let ranked = fuse(&of_lexical, &of_dense, DENSE_WEIGHT).into_iter().filter_map(
-        |Fused { key: (_, passage), score, lexical, dense }| {
-            let lexical = lexical.filter(|score| *score > 0.0);
-            Some((*places.get(&passage)?, score, ArmScores { lexical, dense }))
-        },
-    );
-    ranked.collect()
-}
-
-/// Best first; equal scores by paper and passage.
-fn ordered(mut ranked: Ranked) -> Ranked {
-    ranked.sort_by(|(a, a_score, _), (b, b_score, _)| {
-        b_score.total_cmp(a_score).then_with(|| (a.paper, a.passage).cmp(&(b.paper, b.passage)))
-    });
-    ranked
-}
-
-/// How many candidates to look at to show hits up to `end` and to know whether there are more. A
-/// hybrid search always looks at the same number, since its scores are relative to the candidates:
-/// pages would not fit together otherwise.
-fn depth(mode: Mode, end: usize) -> usize {
-    match mode {
-        Mode::Hybrid => POOL,
-        Mode::Lexical | Mode::Dense => (end / POOL + 1).saturating_mul(POOL).min(DEEPEST),
-    }
-}
-
-/// Of each paper its best passage, then the hits from `offset` on, and how many papers there are.
-async fn page(
-    search: &Search,
-    ranked: Ranked,
-    offset: usize,
-    limit: usize,
-) -> Result<(Vec<SearchHit>, usize), IndexError> {
-    let mut seen = HashSet::new();
-    let best: Ranked = ranked.into_iter().filter(|(candidate, ..)| seen.insert(candidate.paper)).collect();
-    let total = best.len();
-    let shown: Ranked = best.into_iter().skip(offset).take(limit).collect();
-    let (snapshot, words) = (Arc::clone(&search.snapshot), Arc::clone(&search.words));
-    let hits = blocking(move || {
-        let hit = |(candidate, score, scores): (Candidate, f32, ArmScores)| {
-            let passage = snapshot.passage_at(candidate.address)?;
-            let highlights = Snapshot::highlights(&passage.text, &words);
-            Ok(SearchHit { paper: candidate.paper, passage, score, scores, highlights })
+    /// The hits of a page, read.
+    fn hits(&self, page: Ranked, exact: &[Candidate]) -> Result<Vec<SearchHit>, IndexError> {
+        let mut highlighter = self.words.highlighter();
+        let hit = |(at, score, scores): (Candidate, f32, ArmScores)| {
+            let passage = self.snapshot.passage_at(at.address)?;
+            let highlights = highlighter.highlights(&passage.text);
+            let exact = exact.iter().any(|exact| exact.paper == at.paper);
+            Ok(SearchHit { paper: at.paper, passage, score, scores, exact, highlights })
         };
-        shown.into_iter().map(hit).collect::<Result<Vec<_>, IndexError>>()
-    });
-    Ok((hits.await?, total))
+        page.into_iter().map(hit).collect()
+    }
 }
 
-/// The mean of a paper's vectors, which need not have length 1 to be searched by.
-fn mean(vectors: Vec<(PassageId, Vec<f32>)>) -> Vec<f32> {
-    let mut vectors = vectors.into_iter().map(|(_, vector)| vector);
-    let Some(mut sum) = vectors.next() else { return Vec::new() };
-    for vector in vectors {
-        sum.iter_mut().zip(vector).for_each(|(sum, x)| *sum += x);
+/// The papers of the title that was typed, before all others and with no lower a score.
+fn with_first(ranked: Ranked, exact: &[Candidate]) -> Ranked {
+    if exact.is_empty() {
+        return ranked;
     }
-    sum
+    let best = ranked.first().map_or(1.0, |(_, score, _)| *score);
+    let is_exact = |paper: PaperId| exact.iter().any(|at| at.paper == paper);
+    let found = |at: &Candidate| ranked.iter().find(|(other, ..)| other.paper == at.paper);
+    let first =
+        exact.iter().map(|at| found(at).map_or((*at, best, ArmScores::default()), |(at, _, arms)| (*at, best, *arms)));
+    let mut all: Ranked = first.collect();
+    all.extend(ranked.iter().filter(|(at, ..)| !is_exact(at.paper)));
+    all
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use tantivy::DocAddress;
+/// What of a paper's id is kept to know that it was shown.
+fn mark(paper: PaperId) -> u32 {
+    let (_, low) = paper.as_uuid().as_u64_pair();
+    // The end of an id is random whatever its version, the beginning may be a time.
+    u32::try_from(low & u64::from(u32::MAX)).unwrap_or_default()
+}
 
-    use super::*;
-
-    fn candidate(number: u32) -> Candidate {
-        let paper = PaperId::derive(&format!("search:{number}"));
-        Candidate { address: DocAddress::new(0, number), passage: PassageId::derive(paper, 0), paper }
-    }
-
-    #[test]
-    fn a_page_always_has_candidates_behind_it() {
-        assert_eq!(depth(Mode::Hybrid, 10_000), POOL);
-        assert_eq!(depth(Mode::Lexical, 0), POOL);
-        assert_eq!(depth(Mode::Lexical, POOL), 2 * POOL);
-        assert_eq!(depth(Mode::Dense, usize::MAX), DEEPEST);
-    }
-
-    #[test]
-    fn the_mean_points_between_the_vectors() {
-        let id = candidate(1).passage;
-        assert_eq!(mean(vec![(id, vec![1.0, 0.0]), (id, vec![0.0, 1.0])]), [1.0, 1.0]);
-        assert_eq!(mean(Vec::new()), [] as [f32; 0]);
-    }
-
-    #[test]
-    fn a_passage_without_words_of_the_query_has_no_lexical_score_and_counts_as_0() {
-        let [a, b, c] = [1, 2, 3].map(candidate);
-        let places = [a, b, c].map(|at| (at.passage, at)).into();
-        let lexical = [(a.passage, 4.0), (b.passage, 2.0)].into();
-        let dense = [(a.passage, 0.1), (b.passage, 0.3), (c.passage, 0.3)].into();
-        let ranked = fused(&places, &lexical, &dense);
-        let scores: Vec<_> = ranked.iter().map(|(at, score, arms)| (at.address.doc_id, *score, arms.lexical)).collect();
-        assert_eq!(scores[0], (2, 0.75, Some(2.0)), "half of the best BM25, not the lowest of those that match");
-        assert!(scores[1..].contains(&(3, 0.5, None)) && scores[1..].contains(&(1, 0.5, Some(4.0))), "{scores:?}");
-    }
-
-    proptest! {
-        #[test]
-        fn the_order_does_not_depend_on_how_candidates_come(scores in prop::collection::vec(0_u8..4, 1..20), turn in 0_usize..20) {
-            let ranked: Ranked = (0..).zip(&scores).map(|(n, score)| (candidate(n), f32::from(*score), ArmScores::default())).collect();
-            let mut turned = ranked.clone();
-            turned.rotate_left(turn % scores.len());
-            turned.reverse();
-            prop_assert_eq!(ordered(ranked), ordered(turned));
-        }
-    }
+fn told(Respelled { typed, meant }: &Respelled) -> String {
+    format!("`{typed}` occurs in no paper; `{meant}` was searched instead.")
 }

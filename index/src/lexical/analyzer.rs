@@ -3,7 +3,7 @@ use std::sync::OnceLock;
 
 use tantivy::tokenizer::{
     AsciiFoldingFilter, Language, LowerCaser, RawTokenizer, RemoveLongFilter, SimpleTokenizer, Stemmer, StopWordFilter,
-    TextAnalyzer, TokenStream,
+    TextAnalyzer, TokenStream, Tokenizer,
 };
 
 use super::stems::Remember;
@@ -51,6 +51,12 @@ pub(super) fn analyzer() -> TextAnalyzer {
         .build()
 }
 
+/// Whether a word in lower case says nothing of a paper's subject.
+pub(crate) fn is_stop_word(word: &str) -> bool {
+    static WORDS: OnceLock<HashSet<&str>> = OnceLock::new();
+    WORDS.get_or_init(|| STOP_WORDS.split_whitespace().collect()).contains(word)
+}
+
 /// The words of a text, at most `limit`.
 pub(super) fn words(text: &str, limit: usize) -> Vec<Word> {
     let mut analyzer = analyzer();
@@ -67,18 +73,48 @@ pub(super) fn words(text: &str, limit: usize) -> Vec<Word> {
     words
 }
 
-/// Where words of these stems stand in a text, as ranges of Unicode characters, in order.
-pub(super) fn highlights(text: &str, stems: &HashSet<String>) -> Vec<(usize, usize)> {
-    let mut ranges = Vec::new();
-    let (mut byte, mut character) = (0, 0);
-    for word in words(text, usize::MAX).into_iter().filter(|word| stems.contains(&word.stem)) {
-        let characters = |from: usize, to: usize| text.get(from..to).map_or(0, |part| part.chars().count());
-        let start = character + characters(byte, word.bytes.start);
-        let end = start + characters(word.bytes.start, word.bytes.end);
-        ranges.push((start, end));
-        (byte, character) = (word.bytes.end, end);
+/// Finds words of some stems in texts.
+pub(crate) struct Highlighter {
+    stems: HashSet<String>,
+    /// Of a single word.
+    analyzer: TextAnalyzer,
+}
+
+impl Highlighter {
+    /// One that finds words of these stems.
+    pub(super) fn new(stems: HashSet<String>) -> Self {
+        Self { stems, analyzer: analyzer() }
     }
-    ranges
+
+    /// Where they stand in a text, as ranges of Unicode characters, in order.
+    pub(crate) fn highlights(&mut self, text: &str) -> Vec<(usize, usize)> {
+        let mut ranges = Vec::new();
+        let (mut byte, mut character) = (0, 0);
+        let mut tokenizer = SimpleTokenizer::default();
+        let mut stream = tokenizer.token_stream(text);
+        while stream.advance() {
+            let token = stream.token();
+            if !self.is_one(&token.text) {
+                continue;
+            }
+            let characters = |from: usize, to: usize| text.get(from..to).map_or(0, |part| part.chars().count());
+            let start = character + characters(byte, token.offset_from);
+            let end = start + characters(token.offset_from, token.offset_to);
+            ranges.push((start, end));
+            (byte, character) = (token.offset_to, end);
+        }
+        ranges
+    }
+
+    fn is_one(&mut self, word: &str) -> bool {
+        // No rule of the stemmer changes the first letter, so that most words need not be stemmed.
+        let first = word.bytes().next().unwrap_or_default().to_ascii_lowercase();
+        if first.is_ascii() && !self.stems.iter().any(|stem| stem.as_bytes().first() == Some(&first)) {
+            return false;
+        }
+        let mut stream = self.analyzer.token_stream(word);
+        stream.advance() && self.stems.contains(&stream.token().text)
+    }
 }
 
 #[cfg(test)]
@@ -113,7 +149,8 @@ mod tests {
     fn highlights_count_characters_not_bytes() {
         let stems = HashSet::from(["network".to_owned(), "naiv".to_owned()]);
         let text = "Naïve – «networks» network";
-        let shown: Vec<String> = highlights(text, &stems)
+        let shown: Vec<String> = Highlighter::new(stems)
+            .highlights(text)
             .into_iter()
             .map(|(start, end)| text.chars().skip(start).take(end - start).collect())
             .collect();
@@ -122,10 +159,19 @@ mod tests {
 
     proptest! {
         #[test]
+        fn the_first_letter_stays_when_a_word_is_stemmed(word in "[a-z]{2,12}|[a-z]{1,5}(ies|ying|ings|news|idly|s)") {
+            for stem in stems(&word) {
+                prop_assert_eq!(stem.as_bytes()[0], word.as_bytes()[0]);
+            }
+        }
+
+        #[test]
         fn every_highlight_is_a_word_of_its_stem(text in "(\\PC{0,6} ){0,12}networks \\PC{0,20}") {
             let wanted = HashSet::from(["network".to_owned()]);
-            let found = highlights(&text, &wanted);
+            let found = Highlighter::new(wanted).highlights(&text);
             prop_assert!(found.windows(2).all(|pair| pair[0].1 <= pair[1].0));
+            let all = words(&text, usize::MAX).iter().filter(|word| word.stem == "network").count();
+            prop_assert_eq!(found.len(), all, "none is missed");
             for (start, end) in found {
                 let shown: String = text.chars().skip(start).take(end - start).collect();
                 prop_assert_eq!(stems(&shown), vec!["network".to_owned()]);

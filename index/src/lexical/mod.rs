@@ -4,20 +4,28 @@
 //! the watermark, so that the two can never disagree.
 
 mod analyzer;
+mod listing;
 mod schema;
 mod snapshot;
+mod spelling;
 mod stems;
+mod weighing;
 mod words;
 mod writer;
 
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tantivy::directory::MmapDirectory;
 use tantivy::{Index, IndexReader, ReloadPolicy, TantivyError};
 
+pub(crate) use self::analyzer::is_stop_word;
+pub(crate) use self::listing::{Listed, stands_behind};
 use self::schema::Fields;
 pub(crate) use self::snapshot::{Candidate, Snapshot};
+pub(crate) use self::spelling::Respelled;
+pub(crate) use self::weighing::Worth;
 pub(crate) use self::words::QueryWords;
 use self::writer::Writer;
 pub(crate) use self::writer::{Change, Document};
@@ -29,6 +37,8 @@ pub(crate) struct LexicalIndex {
     index: Index,
     fields: Fields,
     reader: IndexReader,
+    /// What searches read, as of the last commit.
+    current: RwLock<Arc<Snapshot>>,
     writer: std::sync::Mutex<Writer>,
 }
 
@@ -45,11 +55,14 @@ impl LexicalIndex {
         let failed = |error: TantivyError| opening_failed(dir, &error);
         let (schema, fields) = schema::schema();
         let directory = MmapDirectory::open(dir).map_err(|error| failed(error.into()))?;
-        let index = Index::open_or_create(directory, schema).map_err(failed)?;
+        // A hit is read from one block, all of which is unpacked for it.
+        let settings = tantivy::IndexSettings { docstore_blocksize: 4_096, ..tantivy::IndexSettings::default() };
+        let index = Index::builder().schema(schema).settings(settings).open_or_create(directory).map_err(failed)?;
         index.tokenizers().register(analyzer::ANALYZER, analyzer::analyzer());
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(failed)?;
         let writer = std::sync::Mutex::new(Writer::new(dir.to_owned(), index.clone(), fields));
-        let lexical = Self { dir: dir.to_owned(), index, fields, reader, writer };
+        let current = RwLock::new(Arc::new(Snapshot::new(reader.searcher(), fields)?));
+        let lexical = Self { dir: dir.to_owned(), index, fields, reader, current, writer };
         lexical.watermark()?;
         Ok(lexical)
     }
@@ -66,26 +79,33 @@ impl LexicalIndex {
     pub(crate) fn write(&self, change: &Change, watermark: u64) -> Result<(), IndexError> {
         let mut writer = self.writer.lock().map_err(|_| IndexError::internal("the index writer panicked"))?;
         writer.write(change, watermark)?;
-        self.reader.reload().map_err(IndexError::internal)
+        self.renew()
     }
 
     /// Takes out everything and sets the watermark to 0. Blocks.
     pub(crate) fn clear(&self) -> Result<(), IndexError> {
         let mut writer = self.writer.lock().map_err(|_| IndexError::internal("the index writer panicked"))?;
         writer.clear()?;
-        self.reader.reload().map_err(IndexError::internal)
+        self.renew()
     }
 
     /// Merges all segments into one. Blocks for long.
     pub(crate) fn merge(&self) -> Result<(), IndexError> {
         let mut writer = self.writer.lock().map_err(|_| IndexError::internal("the index writer panicked"))?;
         writer.merge()?;
-        self.reader.reload().map_err(IndexError::internal)
+        self.renew()
+    }
+
+    fn renew(&self) -> Result<(), IndexError> {
+        self.reader.reload().map_err(IndexError::internal)?;
+        let snapshot = Arc::new(Snapshot::new(self.reader.searcher(), self.fields)?);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
+        Ok(())
     }
 
     /// The index as of the last commit, to read.
-    pub(crate) fn snapshot(&self) -> Snapshot {
-        Snapshot::new(self.reader.searcher(), self.fields)
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

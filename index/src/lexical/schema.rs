@@ -1,9 +1,12 @@
-use paper::{Paper, PaperId};
+use std::collections::BTreeSet;
+
+use paper::{Paper, PaperId, PublicationDate};
 use tantivy::schema::{FAST, Field, INDEXED, IndexRecordOption, STORED, Schema, TextFieldIndexing, TextOptions, Value};
 use tantivy::{TantivyDocument, Term};
 
 use uuid::Uuid;
 
+use super::Document;
 use super::analyzer::ANALYZER;
 use crate::filter::Facets;
 use crate::{IndexError, Passage, PassageId, Section};
@@ -26,6 +29,10 @@ pub(super) struct Fields {
     /// The tags of [`Facets`].
     pub(super) tags: Field,
     pub(super) year: Field,
+    /// The hash of the title, to find a paper by that is typed whole.
+    pub(super) title_hash: Field,
+    /// The word pieces of title and text, see [`crate::Pieces`].
+    pub(super) pieces: Field,
     /// What is given back: the passage's text and where it stands.
     pub(super) text: Field,
     pub(super) section: Field,
@@ -33,7 +40,26 @@ pub(super) struct Fields {
     pub(super) end: Field,
     /// The store's revision of the paper.
     pub(super) revision: Field,
+    /// What hits are sorted by: the date as a number such as 20240131, and how often the paper is cited.
+    pub(super) date: Field,
+    pub(super) citations: Field,
+    /// What is counted, as it is shown.
+    pub(super) venue: Field,
+    pub(super) category: Field,
+    pub(super) author: Field,
 }
+
+/// The columns that are read by name.
+pub(super) const YEAR: &str = "year";
+pub(super) const DATE: &str = "date";
+pub(super) const CITATIONS: &str = "citations";
+pub(super) const VENUE: &str = "venue";
+pub(super) const CATEGORY: &str = "category";
+pub(super) const AUTHOR: &str = "author";
+pub(super) const PIECES: &str = "pieces";
+
+/// Authors of a paper beyond these are not counted: of a collaboration of thousands nobody picks one from a list.
+const COUNTED_AUTHORS: usize = 100;
 
 pub(super) fn schema() -> (Schema, Fields) {
     let mut builder = Schema::builder();
@@ -42,6 +68,7 @@ pub(super) fn schema() -> (Schema, Fields) {
     let words = TextOptions::default().set_indexing_options(words);
     let tag = TextFieldIndexing::default().set_tokenizer("raw").set_fieldnorms(false);
     let tag = TextOptions::default().set_indexing_options(tag.set_index_option(IndexRecordOption::Basic));
+    let counted = TextOptions::default().set_fast("raw");
     let fields = Fields {
         // Numbers and bytes, for the dictionary of so many random texts of 36 letters takes a fifth of the time of a write.
         passage: builder.add_u64_field("passage", INDEXED),
@@ -52,7 +79,14 @@ pub(super) fn schema() -> (Schema, Fields) {
         title: builder.add_text_field("title", words.clone()),
         body: builder.add_text_field("body", words),
         tags: builder.add_text_field("tags", tag),
-        year: builder.add_i64_field("year", INDEXED | FAST),
+        year: builder.add_i64_field(YEAR, INDEXED | FAST),
+        title_hash: builder.add_u64_field("title_hash", INDEXED),
+        pieces: builder.add_u64_field(PIECES, INDEXED | FAST),
+        date: builder.add_i64_field(DATE, FAST),
+        citations: builder.add_i64_field(CITATIONS, FAST),
+        venue: builder.add_text_field(VENUE, counted.clone()),
+        category: builder.add_text_field(CATEGORY, counted.clone()),
+        author: builder.add_text_field(AUTHOR, counted),
         text: builder.add_text_field("text", STORED),
         section: builder.add_text_field("section", STORED),
         start: builder.add_u64_field("start", STORED),
@@ -66,6 +100,17 @@ fn upper_half(passage: PassageId) -> u64 {
     passage.as_uuid().as_u64_pair().0
 }
 
+/// A date as a number that dates are ordered by: 2024-01-31 is 20240131, and what is unknown of it 0.
+fn day_number(date: PublicationDate) -> i64 {
+    let part = |part: Option<i8>| i64::from(part.unwrap_or(0));
+    i64::from(date.year()) * 10_000 + part(date.month()) * 100 + part(date.day())
+}
+
+fn title_hash(title: &str) -> Option<u64> {
+    let key = Some(paper::title_key(title)).filter(|key| !key.is_empty())?;
+    Some(Uuid::new_v5(&Uuid::NAMESPACE_OID, key.as_bytes()).as_u64_pair().0)
+}
+
 impl Fields {
     /// By which the passages of a paper are found.
     pub(super) fn of_paper(self, paper: PaperId) -> Term {
@@ -77,8 +122,9 @@ impl Fields {
         Term::from_field_u64(self.passage, upper_half(passage))
     }
 
-    /// The document of a passage.
-    pub(super) fn document(self, paper: &Paper, facets: &Facets, passage: &Passage, revision: u64) -> TantivyDocument {
+    /// The document of a passage, of which the word pieces are known.
+    pub(super) fn document(self, of: &Document, passage: &Passage, pieces: &[u32]) -> TantivyDocument {
+        let Document { paper, facets, revision, .. } = of;
         let mut document = TantivyDocument::default();
         let (high, low) = passage.paper.as_uuid().as_u64_pair();
         document.add_field_value(self.passage, &upper_half(passage.id));
@@ -92,12 +138,39 @@ impl Fields {
         if let Some(year) = facets.year {
             document.add_i64(self.year, i64::from(year));
         }
+        if let Some(hash) = title_hash(&paper.title) {
+            document.add_u64(self.title_hash, hash);
+        }
+        self.add_columns(&mut document, paper, facets);
         document.add_text(self.text, &passage.text);
         document.add_text(self.section, passage.section.as_str());
         document.add_u64(self.start, passage.start as u64);
         document.add_u64(self.end, passage.end as u64);
-        document.add_u64(self.revision, revision);
+        pieces.iter().for_each(|piece| document.add_u64(self.pieces, u64::from(*piece)));
+        document.add_u64(self.revision, *revision);
         document
+    }
+
+    fn add_columns(self, document: &mut TantivyDocument, paper: &Paper, facets: &Facets) {
+        if let Some(date) = paper.published.map(day_number).or(facets.year.map(|year| i64::from(year) * 10_000)) {
+            document.add_i64(self.date, date);
+        }
+        if let Some(count) = paper.citation_count {
+            document.add_i64(self.citations, i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        if let Some(venue) = paper.venue.as_deref().map(str::trim).filter(|venue| !venue.is_empty()) {
+            document.add_text(self.venue, venue);
+        }
+        let categories: BTreeSet<&String> = paper.categories.iter().chain(&paper.primary_category).collect();
+        categories.into_iter().for_each(|category| document.add_text(self.category, category));
+        let authors: BTreeSet<&str> =
+            paper.authors.iter().take(COUNTED_AUTHORS).map(|author| author.name.trim()).collect();
+        authors.into_iter().for_each(|author| document.add_text(self.author, author));
+    }
+
+    /// By which papers with a title are found, whatever its case and punctuation; none for one without a letter.
+    pub(super) fn titled(self, title: &str) -> Option<Term> {
+        title_hash(title).map(|hash| Term::from_field_u64(self.title_hash, hash))
     }
 
     /// The passage that a stored document is of.
@@ -142,9 +215,14 @@ mod tests {
         for text in [None, Some("Naïve “quotes”\t\u{1F600}.")] {
             paper.abstract_text = text.map(str::to_owned);
             let facets = Facets::of(&paper);
-            for passage in crate::split(id, &paper) {
-                let document = fields.document(&paper, &facets, &passage, 3);
-                assert_eq!(fields.passage(&document).unwrap(), passage);
+            let passages = crate::split(id, &paper);
+            let (paper, pieces) = (paper.clone(), Vec::new());
+            let whole = Document { paper, revision: 3, facets, passages, pieces, text_revision: 3 };
+            for passage in &whole.passages {
+                let document = fields.document(&whole, passage, &[5, 7]);
+                let pieces = document.get_all(fields.pieces).filter_map(|piece| piece.as_u64());
+                assert_eq!(pieces.collect::<Vec<_>>(), [5, 7]);
+                assert_eq!(fields.passage(&document).unwrap(), *passage);
                 let revision = document.iter_fields_and_values().find(|(field, _)| *field == fields.revision);
                 assert_eq!(revision.and_then(|(_, value)| value.as_u64()), Some(3));
             }

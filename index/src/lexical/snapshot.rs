@@ -1,7 +1,5 @@
-use std::collections::HashMap;
-
 use paper::PaperId;
-use tantivy::collector::{DocSetCollector, TopDocs};
+use tantivy::collector::{Count, DocSetCollector, TopDocs};
 use tantivy::columnar::Column;
 use tantivy::query::{EnableScoring, Query, TermQuery};
 use tantivy::schema::{IndexRecordOption, Value};
@@ -9,15 +7,17 @@ use tantivy::{DocAddress, DocId, DocSet, Searcher, TERMINATED, TantivyDocument, 
 use uuid::Uuid;
 
 use super::QueryWords;
-use super::analyzer;
-use super::schema::Fields;
+use super::schema::{Fields, PIECES};
 use crate::filter::Conditions;
 use crate::{IndexError, Passage, PassageId};
 
 /// The lexical arm at one moment.
 pub(crate) struct Snapshot {
-    searcher: Searcher,
-    fields: Fields,
+    pub(super) searcher: Searcher,
+    pub(super) fields: Fields,
+    pub(super) ids: Ids,
+    /// The word pieces of passages, of each segment.
+    pieces: Vec<Column<u64>>,
 }
 
 /// A passage that may become a hit.
@@ -29,8 +29,11 @@ pub(crate) struct Candidate {
 }
 
 impl Snapshot {
-    pub(super) fn new(searcher: Searcher, fields: Fields) -> Self {
-        Self { searcher, fields }
+    pub(super) fn new(searcher: Searcher, fields: Fields) -> Result<Self, IndexError> {
+        let ids = Ids::of(&searcher)?;
+        let pieces = searcher.segment_readers().iter().map(|reader| reader.fast_fields().u64(PIECES));
+        let pieces = pieces.collect::<tantivy::Result<_>>().map_err(IndexError::internal)?;
+        Ok(Self { searcher, fields, ids, pieces })
     }
 
     /// How many passages there are.
@@ -59,73 +62,106 @@ impl Snapshot {
         let Some(query) = query.filter(|_| k > 0) else { return Ok(Vec::new()) };
         let top =
             self.searcher.search(&query, &TopDocs::with_limit(k).order_by_score()).map_err(IndexError::internal)?;
-        let ids = Ids::of(&self.searcher)?;
-        Ok(top.into_iter().filter_map(|(score, address)| Some((ids.candidate(address)?, score))).collect())
+        Ok(top.into_iter().filter_map(|(score, address)| Some((self.ids.candidate(address)?, score))).collect())
     }
 
-    /// BM25 of these passages; none where no word occurs or a phrase is missing.
-    pub(crate) fn score(
+    /// Those of the candidates that have what must be there, and for which the conditions hold; ordered by address.
+    pub(crate) fn demanded(
         &self,
         words: &QueryWords,
-        candidates: &[Candidate],
-    ) -> Result<HashMap<PassageId, f32>, IndexError> {
-        let mut wanted: Vec<&Candidate> = candidates.iter().collect();
-        wanted.sort_by_key(|candidate| candidate.address);
-        let mut scores: HashMap<PassageId, f32> = HashMap::new();
-        for query in words.scored(self.fields, &self.searcher).map_err(IndexError::internal)? {
-            self.visit(&*query, true, &wanted, |candidate, score| {
-                *scores.entry(candidate.passage).or_default() += score
-            })?;
-        }
-        for query in words.required(self.fields) {
-            let mut found = Vec::new();
-            self.visit(&*query, false, &wanted, |candidate, _| found.push(candidate.passage))?;
-            scores.retain(|passage, _| found.contains(passage));
-        }
-        Ok(scores)
-    }
-
-    /// Tells which of `wanted`, ordered by address, match a query, and their scores. Seeks from one
-    /// to the next, so that its cost follows their number and not that of all passages.
-    fn visit(
-        &self,
-        query: &dyn Query,
-        scored: bool,
-        wanted: &[&Candidate],
-        mut seen: impl FnMut(&Candidate, f32),
-    ) -> Result<(), IndexError> {
-        let scoring = if scored {
-            EnableScoring::enabled_from_searcher(&self.searcher)
-        } else {
-            EnableScoring::disabled_from_searcher(&self.searcher)
-        };
-        let weight = query.weight(scoring).map_err(IndexError::internal)?;
-        for segment in wanted.chunk_by(|a, b| a.address.segment_ord == b.address.segment_ord) {
+        conditions: &Conditions,
+        mut candidates: Vec<Candidate>,
+    ) -> Result<Vec<Candidate>, IndexError> {
+        candidates.sort_by_key(|candidate| candidate.address);
+        let demands = words.demands(self.fields, conditions);
+        let unscored = EnableScoring::disabled_from_searcher(&self.searcher);
+        let weight = demands.weight(unscored).map_err(IndexError::internal)?;
+        let mut kept = Vec::with_capacity(candidates.len());
+        for segment in candidates.chunk_by(|a, b| a.address.segment_ord == b.address.segment_ord) {
             let Some(first) = segment.first() else { continue };
             let reader = self.searcher.segment_reader(first.address.segment_ord);
-            let mut scorer = weight.scorer(reader, 1.0).map_err(IndexError::internal)?;
+            // Seeks from one to the next, so that its cost follows their number and not that of all passages.
+            let mut matching = weight.scorer(reader, 1.0).map_err(IndexError::internal)?;
             for candidate in segment {
                 let target = candidate.address.doc_id;
-                if scorer.doc() < target {
-                    scorer.seek(target);
+                if matching.doc() < target {
+                    matching.seek(target);
                 }
-                if scorer.doc() == target {
-                    seen(candidate, scorer.score());
+                if matching.doc() == target {
+                    kept.push(*candidate);
                 }
             }
         }
-        Ok(())
+        Ok(kept)
+    }
+
+    /// All passages for which a query's demands and the conditions hold, when there are at most `most`.
+    pub(crate) fn few(
+        &self,
+        words: &QueryWords,
+        conditions: &Conditions,
+        most: usize,
+    ) -> Result<Option<Vec<Candidate>>, IndexError> {
+        let query = words.demands(self.fields, conditions);
+        if self.searcher.search(&query, &Count).map_err(IndexError::internal)? > most {
+            return Ok(None);
+        }
+        let found = self.searcher.search(&query, &DocSetCollector).map_err(IndexError::internal)?;
+        Ok(Some(found.into_iter().filter_map(|address| self.ids.candidate(address)).collect()))
     }
 
     /// Where these passages are kept; those that this arm does not have are left out.
     pub(crate) fn locate(&self, passages: &[PassageId]) -> Result<Vec<Candidate>, IndexError> {
-        let ids = Ids::of(&self.searcher)?;
         let mut found = Vec::with_capacity(passages.len());
         for passage in passages {
             let near = self.alive(&self.fields.near_passage(*passage))?;
-            let candidates = near.into_iter().filter_map(|address| ids.candidate(address));
+            let candidates = near.into_iter().filter_map(|address| self.ids.candidate(address));
             found.extend(candidates.into_iter().find(|candidate| candidate.passage == *passage));
         }
+        Ok(found)
+    }
+
+    /// The word pieces of each of these passages.
+    pub(crate) fn pieces(&self, passages: &[Candidate]) -> Vec<Vec<u32>> {
+        let of = |at: &Candidate| {
+            let column = usize::try_from(at.address.segment_ord).ok().and_then(|segment| self.pieces.get(segment));
+            let pieces = column.into_iter().flat_map(|column| column.values_for_doc(at.address.doc_id));
+            pieces.filter_map(|piece| u32::try_from(piece).ok()).collect()
+        };
+        passages.iter().map(of).collect()
+    }
+
+    /// What a word piece says of a passage that has it: its inverse document frequency, as in BM25.
+    pub(crate) fn piece_weight(&self, piece: u32) -> Result<f32, IndexError> {
+        let term = Term::from_field_u64(self.fields.pieces, u64::from(piece));
+        let frequency = self.searcher.doc_freq(&term).map_err(IndexError::internal)?;
+        Ok(inverse_frequency(frequency, self.searcher.num_docs()))
+    }
+
+    /// Whether any passage has what must be there, whatever else the words are.
+    pub(crate) fn has_any(&self, words: &QueryWords, conditions: &Conditions) -> Result<bool, IndexError> {
+        let query = words.demands(self.fields, conditions);
+        self.searcher.search(&query, &Count).map(|count| count > 0).map_err(IndexError::internal)
+    }
+
+    /// Of the words those that no passage has, as they were typed.
+    pub(crate) fn missing(&self, words: &QueryWords) -> Result<Vec<String>, IndexError> {
+        let mut missing = Vec::new();
+        for word in words.words() {
+            if self.frequency(&word.stem)? == 0 {
+                missing.push(format!("`{}`", word.typed));
+            }
+        }
+        Ok(missing)
+    }
+
+    /// The papers of this title, each by one of its passages.
+    pub(crate) fn titled(&self, title: &str) -> Result<Vec<Candidate>, IndexError> {
+        let Some(term) = self.fields.titled(title) else { return Ok(Vec::new()) };
+        let found = self.alive(&term)?.into_iter().filter_map(|address| self.ids.candidate(address));
+        let mut found: Vec<Candidate> = found.collect();
+        found.sort_unstable_by_key(|at| (at.paper, at.address));
+        found.dedup_by_key(|at| at.paper);
         Ok(found)
     }
 
@@ -166,15 +202,17 @@ impl Snapshot {
         passages.sort_by_key(|passage| passage.ordinal);
         Ok(passages)
     }
+}
 
-    /// Where words of a query occur in a text.
-    pub(crate) fn highlights(text: &str, words: &QueryWords) -> Vec<(usize, usize)> {
-        analyzer::highlights(text, &words.stems())
-    }
+/// `ln(1 + (N - n + 0.5) / (n + 0.5))`, which deleted documents that are still counted do not take below 0.
+#[allow(clippy::cast_precision_loss)]
+fn inverse_frequency(with: u64, all: u64) -> f32 {
+    let with = with as f32;
+    (1.0 + (all as f32 - with + 0.5).max(0.0) / (with + 0.5)).ln()
 }
 
 /// The columns that papers and passages are told apart by, of each segment.
-struct Ids(Vec<[Column<u64>; 3]>);
+pub(super) struct Ids(Vec<[Column<u64>; 3]>);
 
 impl Ids {
     fn of(searcher: &Searcher) -> Result<Self, IndexError> {
@@ -185,7 +223,7 @@ impl Ids {
         columns.collect::<tantivy::Result<_>>().map(Self).map_err(IndexError::internal)
     }
 
-    fn candidate(&self, address: DocAddress) -> Option<Candidate> {
+    pub(super) fn candidate(&self, address: DocAddress) -> Option<Candidate> {
         let columns = self.0.get(usize::try_from(address.segment_ord).ok()?)?;
         let [high, low, ordinal] = columns.each_ref().map(|column| first(column, address.doc_id));
         // The text form is the one way to read an id back.

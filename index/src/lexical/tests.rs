@@ -1,8 +1,11 @@
+use std::collections::HashMap;
+
 use paper::{Author, Paper, PaperId, SourceName};
 use proptest::prelude::*;
 
 use super::*;
 use crate::filter::{Conditions, Facets};
+use crate::syntax::Typed;
 use crate::{Filter, Passage, PassageId, split};
 
 fn id(number: usize) -> PaperId {
@@ -19,7 +22,8 @@ fn change(papers: Vec<(PaperId, Option<Paper>)>) -> Change {
     let ids = papers.iter().map(|(id, _)| *id).collect();
     let document = |(id, paper): (PaperId, Option<Paper>)| {
         let paper = paper?;
-        Some(Document { revision: 1, facets: Facets::of(&paper), passages: split(id, &paper), paper, text_revision: 1 })
+        let (facets, passages, pieces) = (Facets::of(&paper), split(id, &paper), Vec::new());
+        Some(Document { revision: 1, facets, passages, pieces, paper, text_revision: 1 })
     };
     Change { papers: ids, documents: papers.into_iter().filter_map(document).collect() }
 }
@@ -38,8 +42,12 @@ fn found(index: &LexicalIndex, query: &str) -> Vec<usize> {
     found_with(index, query, &Conditions::default())
 }
 
+fn words(text: &str) -> QueryWords {
+    QueryWords::of(&Typed::parse(text))
+}
+
 fn found_with(index: &LexicalIndex, query: &str, conditions: &Conditions) -> Vec<usize> {
-    let hits = index.snapshot().search(&QueryWords::parse(query), conditions, 100).unwrap();
+    let hits = index.snapshot().search(&words(query), conditions, 100).unwrap();
     hits.iter().map(|(hit, _)| (0..100).find(|n| id(*n) == hit.paper).unwrap()).collect()
 }
 
@@ -93,26 +101,25 @@ fn filters_agree_with_the_conditions_they_are_made_of() {
     let shelf = crate::dense::suite::shelf();
     let papers = shelf.iter().enumerate().map(|(n, paper)| (id(n), Some(paper.clone())));
     index.write(&change(papers.collect()), 1).unwrap();
-    for filter in crate::dense::suite::filters() {
-        let conditions = Conditions::of(&filter);
+    for conditions in crate::dense::suite::conditions() {
         let mut hits = found_with(&index, "title", &conditions);
         hits.sort_unstable();
         let expected: Vec<usize> = (0..shelf.len()).filter(|n| conditions.hold(&Facets::of(&shelf[*n]))).collect();
-        assert_eq!(hits, expected, "{filter:?}");
+        assert_eq!(hits, expected, "{conditions:?}");
     }
 }
 
 #[test]
 fn a_filter_does_not_change_scores() {
     let (_dir, index) = index(&PAPERS);
-    let words = QueryWords::parse("neural cost");
+    let words = words("neural cost");
     let conditions = Conditions::of(&Filter { sources: vec![SourceName::Arxiv], ..Filter::default() });
     let plain = index.snapshot().search(&words, &Conditions::default(), 10).unwrap();
     assert_eq!(index.snapshot().search(&words, &conditions, 10).unwrap(), plain);
 }
 
 #[test]
-fn scoring_single_passages_gives_what_searching_gives() {
+fn weighing_single_passages_gives_the_bm25_that_searching_gives() {
     let (_dir, index) = index(&PAPERS);
     // A second segment, and a deleted passage.
     let more = [(id(4), Some(paper("Costs", "Neural networks of graph costs."))), (id(0), None)];
@@ -121,17 +128,39 @@ fn scoring_single_passages_gives_what_searching_gives() {
     let all = [0, 1, 2, 3, 4].map(|n| PassageId::derive(id(n), 0));
     let located = snapshot.locate(&all).unwrap();
     assert_eq!(located.len(), 4, "the deleted one is not found");
-    for query in ["neural network costs", "graphs", "\"neural networks\" graph cost", "firm the of", ""] {
-        let words = QueryWords::parse(query);
-        let mut searched = snapshot.search(&words, &Conditions::default(), 10).unwrap();
-        let scores = snapshot.score(&words, &located).unwrap();
-        searched.sort_by_key(|(hit, _)| hit.passage);
-        let mut scored: Vec<(PassageId, f32)> = scores.into_iter().collect();
-        scored.sort_by_key(|(passage, _)| *passage);
-        assert_eq!(searched.len(), scored.len(), "{query}");
-        for ((hit, a), (passage, b)) in searched.iter().zip(&scored) {
-            assert!(hit.passage == *passage && (a - b).abs() < 1e-4, "{query}: {a} {b}");
+    for query in
+        ["neural network costs", "graphs", "\"neural networks\" graph cost", "neural -graphs", "firm the of", ""]
+    {
+        let words = words(query);
+        let searched = snapshot.search(&words, &Conditions::default(), 10).unwrap();
+        let searched: HashMap<PassageId, f32> = searched.into_iter().map(|(at, score)| (at.passage, score)).collect();
+        let mut wanted = snapshot.demanded(&words, &Conditions::default(), located.clone()).unwrap();
+        wanted.reverse();
+        let worth = snapshot.weigh(&words, &wanted).unwrap();
+        assert_eq!(worth.len(), wanted.len());
+        for (at, worth) in wanted.iter().zip(worth) {
+            let score = searched.get(&at.passage).copied().unwrap_or_default();
+            assert!((worth.bm25 - score).abs() < 1e-4, "{query}: {worth:?} {score}");
         }
+    }
+}
+
+/// Two papers of one word in the title and three in all, and one of three words and five: `(1 + n / (mu df / all)) mu /
+/// (mu + length)` of each word in title and text, with an exponent of 1/4 for the title alone.
+#[test]
+fn a_passage_is_worth_how_likely_it_makes_the_query() {
+    let papers = [("Cats", "Cats sleep"), ("Dogs", "Cats guard"), ("Many brown dogs", "Bark loudly")];
+    let (_dir, index) = index(&papers);
+    let snapshot = index.snapshot();
+    let located = snapshot.locate(&[0, 1, 2].map(|n| PassageId::derive(id(n), 0))).unwrap();
+    let worth = snapshot.weigh(&words("cats unheard"), &located).unwrap();
+    // 11 words in title and text, 2 of 3 passages with cats; 5 in titles, 1 with cats.
+    let body = |often: f32, length: f32| (1.0 + often / (300.0 * 2.0 / 11.0)) * 300.0 / (300.0 + length);
+    let title = |often: f32, length: f32| (1.0 + often / (10.0 / 5.0)) * 10.0 / (10.0 + length);
+    let expected = [(2.0, 3.0, 1.0, 1.0), (1.0, 3.0, 0.0, 1.0), (0.0, 5.0, 0.0, 3.0)];
+    for (worth, (often, length, in_title, title_length)) in worth.iter().zip(expected) {
+        let likelihood = f32::ln(body(often, length)) + 0.25 * f32::ln(title(in_title, title_length));
+        assert!((worth.likelihood - likelihood).abs() < 1e-5, "{worth:?} {likelihood}");
     }
 }
 

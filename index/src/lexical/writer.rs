@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use paper::{Paper, PaperId};
-use tantivy::{Index, IndexWriter, TantivyDocument, TantivyError};
+use tantivy::{Index, IndexWriter, TantivyError};
 
 use super::schema::Fields;
 use crate::filter::Facets;
@@ -23,6 +23,8 @@ pub(crate) struct Document {
     pub(crate) revision: u64,
     pub(crate) facets: Facets,
     pub(crate) passages: Vec<Passage>,
+    /// The word pieces of each passage; none where the model has no table of them.
+    pub(crate) pieces: Vec<Vec<u32>>,
     /// The revision of its title and text.
     pub(crate) text_revision: u64,
 }
@@ -119,10 +121,9 @@ fn commit(writer: &mut IndexWriter, fields: Fields, change: &Change, watermark: 
         writer.delete_term(fields.of_paper(*paper));
     }
     for document in &change.documents {
-        for passage in &document.passages {
-            let stored: TantivyDocument =
-                fields.document(&document.paper, &document.facets, passage, document.revision);
-            writer.add_document(stored)?;
+        let pieces = document.pieces.iter().map(Vec::as_slice).chain(std::iter::repeat(&[][..]));
+        for (passage, pieces) in document.passages.iter().zip(pieces) {
+            writer.add_document(fields.document(document, passage, pieces))?;
         }
     }
     finish(writer, watermark)

@@ -1,6 +1,53 @@
 //! Batches that are prepared and committed, and what of them is embedded.
 
+use std::sync::atomic::AtomicUsize;
+
 use super::*;
+use crate::ModelInfo;
+
+/// A model that takes its time, and counts.
+struct Slow(HashEmbedder, Arc<AtomicUsize>);
+
+impl Embedder for Slow {
+    fn model(&self) -> &ModelInfo {
+        self.0.model()
+    }
+
+    fn embed_passages(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, IndexError> {
+        self.1.fetch_add(texts.len(), Ordering::Relaxed);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        self.0.embed_passages(texts)
+    }
+
+    fn embed_query(&self, text: &str) -> Result<Vec<f32>, IndexError> {
+        self.0.embed_query(text)
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_is_given_up_is_not_embedded_to_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = IndexSettings { dir: dir.path().to_owned() };
+    let vectors = EdgeStore::open(&settings.dense_dir(), DIMENSION).unwrap();
+    let embedded = Arc::new(AtomicUsize::new(0));
+    let model = Slow(HashEmbedder::new(DIMENSION), Arc::clone(&embedded));
+    let index = HybridIndex::open(settings, Some(Arc::new(vectors)), Some(Arc::new(model))).unwrap();
+    let batch: Vec<IndexedPaper> = (0..5_000).map(|n| indexed(n, &format!("Note {n}"), "")).collect();
+    let preparing = index.clone();
+    let task = tokio::spawn(async move { preparing.prepare(batch).await.map(drop) });
+    while embedded.load(Ordering::Relaxed) == 0 {
+        tokio::task::yield_now().await;
+    }
+    task.abort();
+    assert!(task.await.unwrap_err().is_cancelled());
+    // The blocking thread has the model until it sees that nobody waits.
+    index.released().await;
+    while Arc::strong_count(&embedded) > 1 {
+        tokio::task::yield_now().await;
+    }
+    let embedded = embedded.load(Ordering::Relaxed);
+    assert!(embedded < 5_000, "{embedded}");
+}
 
 #[tokio::test]
 async fn a_text_that_the_index_has_is_not_embedded_again_but_its_facets_are_new() {

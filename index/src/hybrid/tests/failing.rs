@@ -8,13 +8,30 @@ use async_trait::async_trait;
 use super::*;
 use crate::dense::VectorPoint;
 
-/// A vector store that fails when it is told to.
+/// A step that is not begun before it is let through, and whether somebody waits for that.
+#[derive(Clone, Default)]
+struct Gate {
+    shut: Arc<Mutex<Option<&'static str>>>,
+    met: Arc<AtomicBool>,
+}
+
+impl Gate {
+    async fn pass(&self, step: &'static str) {
+        while *self.shut.lock().unwrap() == Some(step) {
+            self.met.store(true, Ordering::Relaxed);
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    }
+}
+
+/// A vector store that fails, or waits, when it is told to.
 struct Failing {
     inner: EdgeStore,
     /// The step that fails from now on; nothing of it is done.
     fails_at: Mutex<Option<&'static str>>,
     search_fails: AtomicBool,
     calls: Mutex<Vec<&'static str>>,
+    gate: Gate,
 }
 
 impl Failing {
@@ -36,6 +53,7 @@ impl Failing {
 impl VectorStore for Failing {
     async fn upsert(&self, points: Vec<VectorPoint>) -> Result<(), IndexError> {
         self.step("upsert")?;
+        self.gate.pass("upsert").await;
         self.inner.upsert(points).await
     }
     async fn delete_papers(&self, papers: &[PaperId], keep: &[PassageId]) -> Result<(), IndexError> {
@@ -57,6 +75,7 @@ impl VectorStore for Failing {
         self.inner.score(vector, passages).await
     }
     async fn vectors(&self, passages: &[PassageId]) -> Result<Vec<(PassageId, Vec<f32>)>, IndexError> {
+        self.gate.pass("vectors").await;
         self.inner.vectors(passages).await
     }
     async fn count(&self) -> Result<usize, IndexError> {
@@ -67,6 +86,7 @@ impl VectorStore for Failing {
         self.inner.flush().await
     }
     async fn optimize(&self) -> Result<(), IndexError> {
+        self.gate.pass("optimize").await;
         self.inner.optimize().await
     }
     async fn clear(&self) -> Result<(), IndexError> {
@@ -78,7 +98,7 @@ fn failing(dir: &Path) -> (Arc<Failing>, HybridIndex) {
     let settings = IndexSettings { dir: dir.to_owned() };
     let inner = EdgeStore::open(&settings.dense_dir(), DIMENSION).unwrap();
     let (fails_at, search_fails, calls) = (Mutex::default(), AtomicBool::new(false), Mutex::default());
-    let store = Arc::new(Failing { inner, fails_at, search_fails, calls });
+    let store = Arc::new(Failing { inner, fails_at, search_fails, calls, gate: Gate::default() });
     let index = HybridIndex::open(settings, Some(store.clone()), Some(Arc::new(HashEmbedder::new(DIMENSION)))).unwrap();
     (store, index)
 }
@@ -165,4 +185,34 @@ async fn an_emptied_vector_store_is_noticed() {
     store.inner.clear().await.unwrap();
     let error = index.check().await.unwrap_err().to_string();
     assert!(error.contains("5 passages have 0 vectors"), "{error}");
+}
+
+#[tokio::test]
+async fn an_index_is_released_only_when_nothing_is_done_to_its_vectors_any_more() {
+    for step in ["vectors", "upsert", "optimize"] {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, index) = failing(dir.path());
+        index.write(shelf(), 5).await.unwrap();
+        let (gate, in_use) = (store.gate.clone(), Arc::downgrade(&store));
+        drop(store);
+        *gate.shut.lock().unwrap() = Some(step);
+        let working = index.clone();
+        let task = tokio::spawn(async move {
+            match step {
+                "optimize" => working.optimize().await,
+                _ => working.write(vec![indexed(7, "Unicorns", "They graze.")], 6).await.map(drop),
+            }
+        });
+        while !gate.met.load(Ordering::Relaxed) {
+            tokio::task::yield_now().await;
+        }
+        task.abort();
+        assert!(task.await.unwrap_err().is_cancelled(), "nobody waits for it any more");
+        let mut released = std::pin::pin!(index.released());
+        let early = tokio::time::timeout(std::time::Duration::from_millis(30), &mut released).await;
+        assert!(early.is_err(), "{step}: the store is still at work");
+        *gate.shut.lock().unwrap() = None;
+        released.await;
+        assert_eq!(in_use.strong_count(), 0, "{step}");
+    }
 }

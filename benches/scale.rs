@@ -178,7 +178,7 @@ async fn fill(home: &Path, papers: &[(Paper, Vec<Vec<f32>>)], wanted: usize) {
     let searched = generations.searched().unwrap();
     let settings = IndexSettings { dir: generations.folder(searched) };
     let vectors: Arc<dyn VectorStore> =
-        Arc::new(EdgeStore::open(&settings.dense_dir(), embedder.model().dimension).unwrap());
+        Arc::new(EdgeStore::open_to_fill(&settings.dense_dir(), embedder.model().dimension).unwrap());
     let index = HybridIndex::open(settings, Some(vectors), Some(Arc::<LookUp>::clone(&embedder))).unwrap();
     let library = Library::new(store.clone(), index, Clock::system());
     let words = Words::of(papers);

@@ -75,7 +75,10 @@ pub(super) fn open_generation(
     let vectors: Option<Arc<dyn VectorStore>> = match (&embedder, config.settings.index.dense) {
         (None, _) => None,
         (Some(embedder), Dense::Edge) => {
-            Some(Arc::new(EdgeStore::open(&settings.dense_dir(), embedder.model().dimension)?))
+            // One that is being built is not searched.
+            let building = generations.building().is_some_and(|building| building.number == number);
+            let open = if building { EdgeStore::open_to_fill } else { EdgeStore::open };
+            Some(Arc::new(open(&settings.dense_dir(), embedder.model().dimension)?))
         }
         (Some(embedder), Dense::Qdrant) => {
             Some(Arc::new(QdrantStore::new(qdrant_settings(config, number), embedder.model().dimension)?))

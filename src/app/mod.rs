@@ -109,10 +109,14 @@ impl App {
     pub async fn open(config: Config, clock: Clock) -> Result<Self, AppError> {
         let lock = lock::HomeLock::take(&config.home)?;
         leftovers::clear(&config.home, clock.now());
+        // Loading the model takes most of a start, so other files are read meanwhile.
+        let of_model = config.clone();
+        let loading = tokio::task::spawn_blocking(move || load_embedder(&of_model));
         let store = Store::open(&database_file(&config)).await?;
-        let (embedder, embedding_fault) = match load_embedder(&config) {
-            Ok(embedder) => (Some(embedder), None),
-            Err(fault) => (None, Some(fault.to_string())),
+        let (embedder, embedding_fault) = match loading.await {
+            Ok(Ok(embedder)) => (Some(embedder), None),
+            Ok(Err(fault)) => (None, Some(fault.to_string())),
+            Err(stopped) => (None, Some(format!("the model could not be loaded: {stopped}"))),
         };
         let mut generations = Generations::open(&index_dir(&config))?;
         let searched = generations.searched()?;

@@ -23,9 +23,8 @@ pub async fn build(
     let following = Following { store, index: new };
     following.align(&clock.new_id().to_string()).await?;
     let report = following.bring_up(0, progress).await?;
-    // By all that it has: an earlier build may have written nearly everything, and been cut off before this.
-    let papers = store.count_changes(0).await?;
-    following.optimize(usize::try_from(papers).unwrap_or(usize::MAX)).await?;
+    // However few papers this time: an earlier build may have written nearly everything, and been cut off before this.
+    new.optimize().await?;
     Ok(report)
 }
 

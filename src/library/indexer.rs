@@ -109,7 +109,7 @@ impl Following<'_> {
     }
 
     /// Makes the index as fast to search as it gets, when so many papers were written that it is worth it.
-    pub(super) async fn optimize(&self, written: usize) -> Result<(), LibraryError> {
+    async fn optimize(&self, written: usize) -> Result<(), LibraryError> {
         if written > WORTH_OPTIMIZING {
             self.index.optimize().await?;
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Home, Reply, Server, events, sample};
+use crate::support::{Home, Reply, Server, events, eventually, sample};
 use crate::sync::{feed, serve};
 
 /// A home that searches by words only: what is taken in is the same, sooner.
@@ -146,13 +146,7 @@ fn a_client_that_leaves_stops_the_sync_at_a_page_and_the_next_goes_on_there() {
     leaving.until("progress");
     assert!(server.post("/v1/sync", &spec).problem(409).contains("is being synced already"));
     drop(leaving);
-    let report = loop {
-        let reply = server.post("/v1/sync", &spec);
-        if reply.status != 409 {
-            break reply.json();
-        }
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    };
+    let report = eventually(|| Some(server.post("/v1/sync", &spec)).filter(|reply| reply.status != 409)).json();
     assert_eq!((&report["resumed"], &report["stopped"]), (&json!(true), &json!(false)), "{report}");
     assert_eq!(server.get("/v1/stats").json()["library"]["papers"], 1_001);
     let starts: Vec<String> = asked.lock().unwrap().iter().map(|query| query["start"].clone()).collect();

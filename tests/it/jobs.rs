@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use serde_json::{Value, json};
 
-use crate::support::{Home, Server};
+use crate::support::{Home, Server, eventually};
 
 /// A stand-in for arXiv, which notes when it was asked, and says the same each time.
 pub struct Arxiv {
@@ -87,13 +87,10 @@ fn delete(server: &Server, path: &str) -> crate::support::Reply {
 
 /// The newest run of a job when it has ended.
 pub fn ended(server: &Server, job: &str) -> Value {
-    loop {
+    eventually(|| {
         let run = server.get(&format!("/v1/jobs/{job}/runs?limit=1")).json()["runs"][0].clone();
-        if run["status"] != "running" && !run.is_null() {
-            return run;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
+        (run["status"] != "running" && !run.is_null()).then_some(run)
+    })
 }
 
 #[test]
@@ -246,12 +243,7 @@ fn a_server_that_is_killed_or_stopped_amid_a_job_makes_it_up_at_the_next_start()
             assert_eq!(server.stop(), 0)
         }
         let server = home.serve();
-        let made_up = loop {
-            let run = ended(&server, "two");
-            if run["id"] != cut_off {
-                break run;
-            }
-        };
+        let made_up = eventually(|| Some(ended(&server, "two")).filter(|run| run["id"] != cut_off));
         assert_eq!((&made_up["trigger"], &made_up["status"]), (&json!("missed"), &json!("succeeded")));
         let before = server.get("/v1/jobs/two/runs").json()["runs"][1].clone();
         assert_eq!((&before["id"], &before["status"]), (&cut_off, &json!("interrupted")));
@@ -269,17 +261,14 @@ fn a_dead_letter_is_looked_at_retried_and_forgotten() {
     server.kill();
 
     let server = home.serve();
-    let letter = |not: &Value| loop {
+    let other = |not: &Value| {
         let letters = server.get("/v1/jobs/dead-letters").json()["dead_letters"].clone();
-        if letters[0].is_object() && letters[0]["id"] != *not {
-            assert_eq!(
-                letters.as_array().unwrap().len(),
-                1,
-                "the run of `one` was asked for, so it is none: {letters}"
-            );
-            break letters[0].clone();
-        }
-        std::thread::sleep(Duration::from_millis(20));
+        (letters[0].is_object() && letters[0]["id"] != *not).then_some(letters)
+    };
+    let letter = |not: &Value| {
+        let letters = eventually(|| other(not));
+        assert_eq!(letters.as_array().unwrap().len(), 1, "the run of `one` was asked for, so it is none: {letters}");
+        letters[0].clone()
     };
     let dead = letter(&Value::Null);
     assert_eq!(

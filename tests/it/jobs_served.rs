@@ -1,11 +1,9 @@
 //! Jobs and the server that has them: its commands, its stop.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::jobs::{NEVER_SOON, arxiv, feed, home, post};
-use crate::support::Home;
+use crate::support::{Home, eventually};
 
 /// What a command on jobs printed, without ids and times.
 fn told(home: &Home, arguments: &[&str]) -> (i32, String, String) {
@@ -62,12 +60,10 @@ fn a_dead_letter_is_retried_through_a_running_server() {
     post(&server, "/v1/jobs/one/run");
     server.kill();
     let server = home.serve();
-    let letter = loop {
+    let letter = eventually(|| {
         let dead = home.run(&["--json", "jobs", "dead"]).exited(0).json()["dead_letters"].clone();
-        if dead[0].is_object() {
-            break dead[0]["id"].as_str().unwrap().to_owned();
-        }
-    };
+        dead[0]["id"].as_str().map(str::to_owned)
+    });
     let before = source.arrivals.lock().unwrap().len();
     let retried = home.run(&["jobs", "retry", &letter]).exited(1);
     assert!(retried.stderr.contains("the job `one` did not succeed: refused (HTTP 400)"), "{}", retried.stderr);
@@ -99,9 +95,7 @@ fn a_stop_while_what_a_job_read_is_being_indexed_leaves_a_job_that_succeeded() {
     std::fs::write(home.path().join("lectern.toml"), format!("[jobs.daily]\n{NEVER_SOON}query = 'all:x'\n")).unwrap();
     let server = home.serve();
     post(&server, "/v1/jobs/daily/run");
-    while server.get("/v1/stats").json()["library"]["papers"] != 400 {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    eventually(|| (server.get("/v1/stats").json()["library"]["papers"] == 400).then_some(()));
     assert_eq!(server.stop(), 0);
     let history = home.run(&["--json", "jobs", "history"]).exited(0).json()["runs"].clone();
     assert_eq!(

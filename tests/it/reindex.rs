@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{Home, Ran, Server, copy};
+use crate::support::{Home, Ran, Server, copy, eventually};
 
 const MODEL: &str = "all-MiniLM-L6-v2";
 const OTHER: &str = "all-MiniLM-L6-v2-fp32";
@@ -52,10 +52,10 @@ pub fn folders(home: &Home) -> Vec<String> {
 /// Waits until a generation has committed a batch.
 fn until_some_is_done(home: &Home, generation: &str, working: &mut Child) {
     let meta: PathBuf = home.path().join("index").join(generation).join("lexical/meta.json");
-    while !std::fs::read_to_string(&meta).unwrap_or_default().contains("\"payload\": \"") {
+    eventually(|| {
         assert!(working.try_wait().unwrap().is_none(), "it ended before it could be killed");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+        std::fs::read_to_string(&meta).unwrap_or_default().contains("\"payload\": \"").then_some(())
+    });
 }
 
 /// Begins to build an index with another model, and kills the process in the middle of it.
@@ -75,13 +75,11 @@ fn is_found(ran: &Ran, title: &str) -> bool {
 
 /// The secret by which commands show that they are the operator's.
 fn secret(home: &Home) -> String {
-    loop {
+    eventually(|| {
         // It is told a moment after the server listens.
         let note = std::fs::read_to_string(home.path().join("lock")).unwrap();
-        if let Some(secret) = note.split_ascii_whitespace().nth(3) {
-            return secret.to_owned();
-        }
-    }
+        note.split_ascii_whitespace().nth(3).map(str::to_owned)
+    })
 }
 
 pub fn ask(home: &Home, server: &Server, body: &Value) -> crate::support::Reply {
@@ -101,22 +99,12 @@ pub fn follow(home: &Home, server: &Server, model: &str) -> crate::support::Foll
 
 /// Waits until the server has built what it is building.
 fn until_built(server: &Server) -> Value {
-    loop {
-        let stats = server.get("/v1/stats").json();
-        if stats["reindex"].is_null() {
-            return stats;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
+    eventually(|| Some(server.get("/v1/stats").json()).filter(|stats| stats["reindex"].is_null()))
 }
 
 /// Waits until only these generations have a folder.
 pub fn until_left(home: &Home, generations: &[&str]) {
-    let began = std::time::Instant::now();
-    while folders(home) != generations || current(home)["dropped"] != json!([]) {
-        assert!(began.elapsed().as_secs() < 60, "{:?} {}", folders(home), current(home));
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    eventually(|| (folders(home) == generations && current(home)["dropped"] == json!([])).then_some(()));
 }
 
 #[test]
@@ -239,11 +227,11 @@ fn a_server_that_is_killed_or_stopped_in_the_middle_goes_on_with_the_build_by_it
     let mut told = follow(&home, &server, OTHER);
     let done = |server: &Server| server.get("/v1/stats").json()["reindex"]["done"].as_u64().unwrap();
     told.until("progress");
-    while done(&server) == 0 {}
+    let some_done = |server: &Server| eventually(|| Some(done(server)).filter(|done| *done > 0));
+    some_done(&server);
     server.kill();
     let server = home.serve();
-    while done(&server) == 0 {}
-    let first = done(&server);
+    let first = some_done(&server);
     assert!(first >= 256 && first < PAPERS as u64, "{first}");
     // Whoever leaves does not stop it, and a stop of the server does not wait for it.
     drop(follow(&home, &server, OTHER));

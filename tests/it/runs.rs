@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use serde_json::{Value, json};
 
 use crate::provider::{QUESTION, TRUE, held, home_with, provider, streamed};
-use crate::support::{Following, Home, Server, events};
+use crate::support::{Following, Home, Server, events, eventually};
 
 /// A draft that ends in an answer as long as one of the first three passages is the right one.
 fn draft() -> String {
@@ -55,10 +55,7 @@ fn a_run_holds_one_place_until_it_ends_also_when_its_client_has_left() {
     assert_eq!((server.get("/healthz").status, server.get("/readyz").status), (200, 200));
     server.get("/v1/papers/quiz").problem(503);
     provider.release();
-    let mut stored = server.get(&format!("/v1/answers/{id}"));
-    while stored.status == 503 {
-        stored = server.get(&format!("/v1/answers/{id}"));
-    }
+    let stored = eventually(|| Some(server.get(&format!("/v1/answers/{id}"))).filter(|reply| reply.status != 503));
     assert_eq!(stored.json()["id"], id);
 }
 

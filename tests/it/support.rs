@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -164,7 +165,7 @@ impl Server {
     /// Begins to read events.
     pub fn follow(&self, request: impl FnOnce(&reqwest::Client) -> reqwest::RequestBuilder) -> Following {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let response = runtime.block_on(request(&client()).send()).unwrap();
+        let response = runtime.block_on(async { request(&client()).send().await }).unwrap();
         assert_eq!(response.status().as_u16(), 200);
         Following { runtime, response, seen: String::new() }
     }
@@ -172,21 +173,19 @@ impl Server {
     /// Asks it to stop, and gives its exit code.
     pub fn stop(mut self) -> i32 {
         self.ask_to_stop();
-        self.child.wait().unwrap().code().unwrap_or(-1)
+        code_of(&mut self.child)
     }
 
     /// Asks it to stop, and returns when it takes no connections any more.
     pub fn begin_to_stop(&mut self) {
         self.ask_to_stop();
         let address = self.address.trim_start_matches("http://").to_owned();
-        while std::net::TcpStream::connect(&address).is_ok() {
-            std::thread::yield_now();
-        }
+        eventually(|| std::net::TcpStream::connect(&address).err());
     }
 
     /// Its exit code, when it has ended.
     pub fn ended(mut self) -> i32 {
-        self.child.wait().unwrap().code().unwrap_or(-1)
+        code_of(&mut self.child)
     }
 
     fn ask_to_stop(&self) {
@@ -236,8 +235,30 @@ impl Following {
     }
 }
 
+/// Longer than anything takes that is waited for, also on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(180);
+
 pub fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().build().unwrap()
+    reqwest::Client::builder().no_proxy().read_timeout(PATIENCE).build().unwrap()
+}
+
+/// Asks now and then until there is an answer. A test that waits for what never comes fails, and says where.
+#[track_caller]
+pub fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(began.elapsed() < PATIENCE, "it did not come within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The exit code of a process, when it has ended.
+#[track_caller]
+fn code_of(child: &mut Child) -> i32 {
+    eventually(|| child.try_wait().unwrap()).code().unwrap_or(-1)
 }
 
 /// The events of a stream as `(id, kind, data)`.

@@ -41,6 +41,13 @@ pub(super) fn check_room(dir: &Path, room: u64) -> Result<(), IndexError> {
 /// what was flushed is in the segments, and what was not is written again by the indexer. Only the
 /// numbering of the operations must go on, so the newest closed file and the open one stay.
 pub(super) fn prune_log(dir: &Path) -> std::io::Result<()> {
+    let closed = closed_log(dir)?;
+    let old = closed.len().saturating_sub(LOG_FILES);
+    closed.iter().take(old).try_for_each(|(_, path)| std::fs::remove_file(path))
+}
+
+/// The files of the write-ahead log that are written to no more, the oldest first.
+pub(super) fn closed_log(dir: &Path) -> std::io::Result<Vec<(u64, PathBuf)>> {
     let mut closed: Vec<(u64, PathBuf)> = Vec::new();
     for entry in std::fs::read_dir(dir.join("wal"))? {
         let entry = entry?;
@@ -49,8 +56,7 @@ pub(super) fn prune_log(dir: &Path) -> std::io::Result<()> {
         closed.extend(first.map(|first| (first, entry.path())));
     }
     closed.sort_unstable();
-    let old = closed.len().saturating_sub(LOG_FILES);
-    closed.iter().take(old).try_for_each(|(_, path)| std::fs::remove_file(path))
+    Ok(closed)
 }
 
 /// Everything but the lock.

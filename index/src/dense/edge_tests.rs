@@ -110,7 +110,7 @@ fn scattered_points(numbers: std::ops::Range<usize>, dimension: usize) -> Vec<Ve
 async fn a_pruned_log_forgets_nothing_and_later_writes_count() {
     let dir = tempfile::tempdir().unwrap();
     let limits = Limits { log_file: 16 * 1024, ..Limits::default() };
-    let store = EdgeStore::open_with(dir.path(), suite::DIMENSION, limits).unwrap();
+    let store = EdgeStore::open_with(dir.path(), suite::DIMENSION, limits, false).unwrap();
     for batch in 0..40 {
         store.upsert(scattered_points(batch * 20..batch * 20 + 20, suite::DIMENSION)).await.unwrap();
     }
@@ -123,7 +123,7 @@ async fn a_pruned_log_forgets_nothing_and_later_writes_count() {
     store.upsert(vec![VectorPoint { vector: scattered(1000, suite::DIMENSION), ..point(3) }]).await.unwrap();
     store.flush().await.unwrap();
     drop(store);
-    let store = EdgeStore::open_with(dir.path(), suite::DIMENSION, limits).unwrap();
+    let store = EdgeStore::open_with(dir.path(), suite::DIMENSION, limits, false).unwrap();
     let passage = PassageId::derive(suite::paper_id(3), 0);
     let nearest = store.search(&scattered(1000, suite::DIMENSION), &Conditions::default(), 1).await.unwrap();
     assert_eq!(nearest[0].0, passage, "the newest vector of the passage is found");
@@ -135,7 +135,7 @@ async fn a_pruned_log_forgets_nothing_and_later_writes_count() {
 async fn a_large_store_gets_a_graph_by_itself_and_still_finds_what_is_near() {
     let (dir, dimension) = (tempfile::tempdir().unwrap(), 1024);
     let limits = Limits { unindexed: 3_000, ..Limits::default() };
-    let store = EdgeStore::open_with(dir.path(), dimension, limits).unwrap();
+    let store = EdgeStore::open_with(dir.path(), dimension, limits, false).unwrap();
     store.upsert(scattered_points(0..3_200, dimension)).await.unwrap();
     store.flush().await.unwrap();
     let indexed = store.inner.read(|shard| Ok(shard.info().indexed_vectors_count)).unwrap();
@@ -149,6 +149,28 @@ async fn a_large_store_gets_a_graph_by_itself_and_still_finds_what_is_near() {
         found += usize::from(nearest[0].0 == PassageId::derive(suite::paper_id(number), 0));
     }
     assert!(found >= 97, "{found} of 100 were found");
+}
+
+#[tokio::test]
+async fn a_store_to_be_filled_gets_its_graph_once_keeps_its_log_short_and_forgets_nothing() {
+    let (dir, dimension) = (tempfile::tempdir().unwrap(), 1024);
+    let limits = Limits { unindexed: 3_000, log_file: 64 * 1024, log_files: 8, ..Limits::default() };
+    let store = EdgeStore::open_with(dir.path(), dimension, limits, true).unwrap();
+    let indexed = |store: &EdgeStore| store.inner.read(|shard| Ok(shard.info().indexed_vectors_count)).unwrap();
+    for batch in 0..32 {
+        store.upsert(scattered_points(batch * 100..batch * 100 + 100, dimension)).await.unwrap();
+        store.flush().await.unwrap();
+        assert!(closed_log(dir.path()).unwrap().len() <= 8 + 8, "what a batch closes comes on top");
+    }
+    assert_eq!((indexed(&store), store.count().await.unwrap()), (0, 3_200));
+    drop(store);
+    let store = EdgeStore::open_with(dir.path(), dimension, limits, true).unwrap();
+    assert_eq!((indexed(&store), store.count().await.unwrap()), (0, 3_200));
+    store.optimize().await.unwrap();
+    assert_eq!(indexed(&store), 3_200);
+    store.upsert(scattered_points(3_200..6_400, dimension)).await.unwrap();
+    store.flush().await.unwrap();
+    assert_eq!((indexed(&store), store.count().await.unwrap()), (6_400, 6_400), "as any other from then on");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -165,6 +187,8 @@ async fn many_search_while_one_writes_and_optimizes() {
         }
     });
     while !writing.is_finished() {
+        // What is built stands behind what is searched.
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         let nearest = store.search(&scattered(7, suite::DIMENSION), &Conditions::default(), 1).await.unwrap();
         assert!((nearest[0].1 - 1.0).abs() < 1e-4, "{nearest:?}");
     }

@@ -78,7 +78,8 @@ pub struct FastEmbedder {
     pieces: Option<Pieces>,
     /// The first is loaded at once, the others when there are many texts.
     sessions: Vec<Mutex<Option<TextEmbedding>>>,
-    /// As many, loaded when queries come while passages are being embedded, which take the others for long.
+    /// Half as many, loaded when queries come while passages are being embedded, which take the others for long. A query
+    /// takes a small part of a search, so that searches seldom wait for one another here.
     spares: Vec<Mutex<Option<TextEmbedding>>>,
     /// Which of these the next query waits for that finds none free.
     turn: AtomicUsize,
@@ -103,7 +104,7 @@ impl FastEmbedder {
         let others = (1..count).map(|_| Mutex::new(None));
         let sessions = std::iter::once(Mutex::new(Some(first))).chain(others).collect();
         let prefixes = prefixes(&settings.model);
-        let spares = (0..count).map(|_| Mutex::new(None)).collect();
+        let spares = (0..count.div_ceil(2)).map(|_| Mutex::new(None)).collect();
         let (turn, readings) = (AtomicUsize::new(0), Mutex::new(LruCache::new(READINGS)));
         Ok(Self { model, settings, prefixes, pieces, sessions, spares, turn, readings })
     }

@@ -213,14 +213,16 @@ impl Generations {
         Ok(Some((layout.library()?, watermark)))
     }
 
-    /// Whether the disk has room for the new generation beside the old one, of which it takes about as much.
+    /// Whether the disk has room for the new generation beside the old one: it takes about as much, and while its graph is
+    /// made twice its vectors on top.
     ///
     /// # Errors
     /// [`IndexError::Disk`] when it has not.
     pub fn check_room(&self) -> Result<(), IndexError> {
         let size = |number: u64| Layout::new(&self.folder(number)).size();
         let building = self.building().map_or(0, |building| size(building.number));
-        let needed = needed(self.roster.searched.map_or(0, size), building);
+        let old = |of: fn(&Layout) -> u64| self.roster.searched.map_or(0, |old| of(&Layout::new(&self.folder(old))));
+        let needed = needed(old(Layout::size), old(Layout::size_of_dense), building);
         let free = std::fs::create_dir_all(&self.dir).and_then(|()| fs4::available_space(&self.dir));
         let free = free.map_err(|error| IndexError::disk(&self.dir, error))?;
         if free >= needed {
@@ -250,9 +252,10 @@ impl Generations {
     }
 }
 
-/// The room that a new generation needs which has some bytes already, beside an old one of so many.
-fn needed(old: u64, new: u64) -> u64 {
-    old.saturating_sub(new).saturating_add(MARGIN)
+/// The room that a new generation needs which has some bytes already, beside an old one of so many. Before Qdrant's engine
+/// makes a graph it asks for twice the bytes that the vectors take.
+fn needed(old: u64, old_dense: u64, new: u64) -> u64 {
+    old.saturating_sub(new).saturating_add(old_dense.saturating_mul(2)).saturating_add(MARGIN)
 }
 
 fn read(dir: &Path) -> Result<Option<Roster>, IndexError> {

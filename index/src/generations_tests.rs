@@ -126,10 +126,10 @@ fn a_list_that_cannot_be_written_changes_nothing() {
 
 #[test]
 fn room_is_asked_for_as_much_as_the_old_one_takes_beyond_what_the_new_one_has() {
-    for (old, new, expected) in [(0, 0, MARGIN), (500, 0, MARGIN + 500), (500, 200, MARGIN + 300), (500, 900, MARGIN)] {
-        assert_eq!(needed(old, new), expected);
-    }
-    assert_eq!(needed(u64::MAX, 0), u64::MAX);
+    let of = |old, dense, new| needed(old, dense, new) - MARGIN;
+    assert_eq!([of(0, 0, 0), of(500, 0, 0), of(500, 0, 200), of(500, 0, 900)], [0, 500, 300, 0]);
+    assert_eq!([of(500, 100, 0), of(500, 100, 500)], [700, 200], "and twice its vectors for the graph");
+    assert_eq!(needed(u64::MAX, u64::MAX, 0), u64::MAX);
 }
 
 proptest! {

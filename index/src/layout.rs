@@ -174,19 +174,25 @@ impl Layout {
     /// The bytes that all of the index takes on the disk. Its files are longer: the arms reserve room in them, and nothing is
     /// there until it is written.
     pub(crate) fn size(&self) -> u64 {
-        fn size(dir: &Path) -> u64 {
-            let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
-            let sizes = entries.flatten().map(|entry| match entry.metadata() {
-                Ok(meta) if meta.is_dir() => size(&entry.path()),
-                Ok(meta) => on_disk(&meta),
-                // Files come and go while the arms merge theirs.
-                Err(_) => 0,
-            });
-            sizes.sum()
-        }
         let manifest = std::fs::metadata(self.manifest()).map_or(0, |file| on_disk(&file));
-        size(&self.lexical()) + size(&self.dense()) + manifest
+        size(&self.lexical()) + self.size_of_dense() + manifest
     }
+
+    /// Of these, the vectors'.
+    pub(crate) fn size_of_dense(&self) -> u64 {
+        size(&self.dense())
+    }
+}
+
+fn size(dir: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
+    let sizes = entries.flatten().map(|entry| match entry.metadata() {
+        Ok(meta) if meta.is_dir() => size(&entry.path()),
+        Ok(meta) => on_disk(&meta),
+        // Files come and go while the arms merge theirs.
+        Err(_) => 0,
+    });
+    sizes.sum()
 }
 
 fn on_disk(file: &std::fs::Metadata) -> u64 {

@@ -27,11 +27,11 @@ pub use dense::{EdgeStore, QdrantSettings, QdrantStore, VectorStore};
 pub use difference::Difference;
 pub use embed::{
     Embedder, EmbeddingSettings, FastEmbedder, HashEmbedder, ModelInfo, Pieces, QueryPiece, QueryReading, Reranker,
-    RerankerSettings,
+    RerankerSettings, wait_for_models,
 };
 pub use error::IndexError;
 pub use generations::{Building, Generations};
-pub use hybrid::{HybridIndex, IndexSettings, Prepared};
+pub use hybrid::{HybridIndex, IndexSettings, MOST_SHOWN, Prepared};
 pub use passage::{PIECE_UP_TO, Passage, PassageId, Section, WHOLE_UP_TO, embedded_text, split};
 pub use query::{
     ArmScores, FacetCount, FacetCounts, Filter, IndexStats, IndexedPaper, Mode, Place, SearchHit, SearchQuery,

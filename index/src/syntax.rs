@@ -12,7 +12,8 @@
 //! | `-author:…`, `-cat:…` and so on | papers of which it does not hold |
 //!
 //! All that is asked for must hold. arXiv's short names are understood too: `ti:`, `au:`, `abs:`. Nothing else is
-//! syntax and no text is an error: what cannot be read as an operator is searched as words, and a note says so.
+//! syntax and no text is an error: what cannot be read as an operator is searched as words, and a note says so. Of very
+//! many operators the first are heeded, and a note says that too.
 
 use paper::SourceName;
 
@@ -20,6 +21,8 @@ use crate::filter::Years;
 
 /// Words outside of quotes beyond which a text is taken for prose, in which quotes are no orders.
 const WORDS_OF_A_SEARCH: usize = 8;
+/// Operators and phrases of one search that are heeded: each is looked up by itself.
+const MOST_OPERATORS: usize = 32;
 
 /// A typed text taken apart.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -74,7 +77,9 @@ impl Typed {
                 (rest, after_gap) = (left, false);
             } else if let Some((phrase, left)) = quoted(rest).filter(|_| after_gap) {
                 typed.add_words(phrase);
-                typed.phrases.push(phrase.to_owned());
+                if typed.has_room() {
+                    typed.phrases.push(phrase.to_owned());
+                }
                 (rest, after_gap) = (left, false);
             } else {
                 let begins_word = first.is_alphanumeric() && (after_gap || !typed.ends_in_a_word());
@@ -98,6 +103,16 @@ impl Typed {
         Self { words: text.split_whitespace().collect::<Vec<_>>().join(" "), ..Self::default() }
     }
 
+    /// Whether one more operator is heeded; says so once when not.
+    fn has_room(&mut self) -> bool {
+        let has_room = self.clauses.len() + self.phrases.len() < MOST_OPERATORS;
+        let note = format!("Only the first {MOST_OPERATORS} operators and phrases were heeded.");
+        if !has_room && !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+        has_room
+    }
+
     fn ends_in_a_word(&self) -> bool {
         self.words.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '-' | '\'' | '’'))
     }
@@ -113,12 +128,17 @@ impl Typed {
         let asks = match field.asks(value) {
             Ok(asks) => asks,
             Err(expected) => {
-                self.notes.push(format!("`{typed}` was searched as words, since {expected}."));
+                if self.notes.len() < MOST_OPERATORS {
+                    self.notes.push(format!("`{typed}` was searched as words, since {expected}."));
+                }
                 return self.add_words(typed);
             }
         };
         if let (Asks::Text(words) | Asks::Title(words), false) = (&asks, negated) {
             self.add_words(words);
+        }
+        if !self.has_room() {
+            return;
         }
         self.clauses.push(Clause { negated, asks });
     }

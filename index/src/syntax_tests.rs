@@ -86,6 +86,17 @@ fn years_are_read_in_each_of_their_forms() {
 }
 
 #[test]
+fn of_very_many_operators_the_first_are_heeded_and_a_note_says_so() {
+    let typed = Typed::parse(&"-cat:cs.CL ".repeat(40));
+    assert_eq!((typed.clauses.len(), typed.words.as_str()), (32, ""));
+    assert_eq!(typed.notes, ["Only the first 32 operators and phrases were heeded."]);
+    let typed = Typed::parse(&"\"deep nets\" abs:x ".repeat(20));
+    assert_eq!((typed.phrases.len(), typed.clauses.len(), typed.notes.len()), (16, 16, 1));
+    assert_eq!(typed.words.split(' ').count(), 60, "their words are searched all the same");
+    assert_eq!(Typed::parse(&"year:soon ".repeat(100)).notes.len(), 32);
+}
+
+#[test]
 fn quotes_in_prose_are_no_orders() {
     let question = "Articles about text formatting systems, including \"what you see is what you get\" ones";
     assert_eq!(Typed::parse(question).phrases.len(), 1);

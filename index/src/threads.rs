@@ -1,5 +1,7 @@
 //! Where work runs that would hold up the tasks of the runtime.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use thread_priority::{ThreadPriority, set_current_thread_priority};
 
 use crate::IndexError;
@@ -20,14 +22,24 @@ pub(crate) async fn on_one_thread<T: Send + 'static, F: Future<Output = Result<T
     blocking(move || runtime.block_on(search())).await
 }
 
-/// Runs what nobody waits for on a thread of its own. It, and every thread that it starts, gets the processor when
-/// searches leave it.
+/// Whether this process searches. One that only writes has no search to stand behind, and other programs are no reason to
+/// let an import wait.
+static SEARCHES: AtomicBool = AtomicBool::new(false);
+
+/// To be told of every search.
+pub(crate) fn searches() {
+    SEARCHES.store(true, Ordering::Relaxed);
+}
+
+/// Runs what no search waits for on a thread of its own. In a process that searches, it and every thread that it starts get
+/// the processor when searches leave it.
 pub(crate) async fn in_background<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, IndexError> + Send + 'static,
 ) -> Result<T, IndexError> {
     let (done, result) = tokio::sync::oneshot::channel();
     let run = move || {
-        if let Err(error) = set_current_thread_priority(ThreadPriority::Min) {
+        let lowered = SEARCHES.load(Ordering::Relaxed).then(|| set_current_thread_priority(ThreadPriority::Min));
+        if let Some(Err(error)) = lowered {
             tracing::debug!(?error, "indexing has the same priority as searches");
         }
         // Whoever waited may have given up.
@@ -53,6 +65,8 @@ mod tests {
     #[cfg(target_os = "linux")]
     async fn what_runs_in_the_background_stands_behind_with_all_that_it_starts() {
         let before = niceness();
+        // No other test of this crate depends on whether something was searched before.
+        searches();
         let lower = in_background(|| Ok((niceness(), std::thread::spawn(niceness).join().unwrap()))).await.unwrap();
         assert_eq!(lower, (19, 19));
         assert_eq!((niceness(), blocking(|| Ok(niceness())).await.unwrap()), (before, before));

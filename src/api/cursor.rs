@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use index::{Place, SearchQuery};
+use index::{MOST_SHOWN, Place, SearchQuery};
 use uuid::Uuid;
 
 /// What a cursor begins with, by its kind.
@@ -32,7 +32,8 @@ pub fn read(cursor: &str, query: &SearchQuery) -> Option<Place> {
     match *kind {
         SHOWN => {
             let (marks, left) = rest.as_chunks();
-            left.is_empty().then(|| Place::Shown(marks.iter().map(|mark| u32::from_be_bytes(*mark)).collect()))
+            (left.is_empty() && marks.len() <= MOST_SHOWN)
+                .then(|| Place::Shown(marks.iter().map(|mark| u32::from_be_bytes(*mark)).collect()))
         }
         BEHIND => {
             let (value, paper) = rest.split_first_chunk()?;
@@ -76,6 +77,14 @@ mod tests {
         fn a_made_up_cursor_never_panics(cursor in "[A-Za-z0-9_-]{0,60}|\\PC{0,20}") {
             let _ = read(&cursor, &SearchQuery::new("x"));
         }
+    }
+
+    #[test]
+    fn a_cursor_of_more_than_can_have_been_shown_is_none() {
+        let query = SearchQuery::new("x");
+        let of = |marks: usize| read(&write(&query, &Place::Shown(vec![7; marks])), &query);
+        assert_eq!(of(MOST_SHOWN), Some(Place::Shown(vec![7; MOST_SHOWN])));
+        assert_eq!(of(MOST_SHOWN + 1), None);
     }
 
     #[test]

@@ -112,8 +112,11 @@ impl App {
         // Loading the model takes most of a start, so other files are read meanwhile.
         let of_model = config.clone();
         let loading = tokio::task::spawn_blocking(move || load_embedder(&of_model));
-        let store = Store::open(&database_file(&config)).await?;
-        let (embedder, embedding_fault) = match loading.await {
+        let store = Store::open(&database_file(&config)).await;
+        // In every case: the process may end when there is no store, and must not while a model is being loaded.
+        let loaded = loading.await;
+        let store = store?;
+        let (embedder, embedding_fault) = match loaded {
             Ok(Ok(embedder)) => (Some(embedder), None),
             Ok(Err(fault)) => (None, Some(fault.to_string())),
             Err(stopped) => (None, Some(format!("the model could not be loaded: {stopped}"))),
@@ -126,13 +129,12 @@ impl App {
         let library = Library::new(store.clone(), index, clock);
         let config = Arc::new(config);
         let site = reindex::Site::new(Arc::clone(&config), clock, store, generations);
-        let aligned = async {
-            library.align_index().await?;
-            site.drop_strayed().await
-        };
-        if let Err(fault) = aligned.await {
-            // What is stored can be read and cited all the same; writing to the index will fail, and say why.
-            tracing::warn!(%fault, "cannot tell whether the index follows this library");
+        // One does not depend on the other.
+        for aligned in [library.align_index().await, site.drop_strayed().await] {
+            if let Err(fault) = aligned {
+                // What is stored can be read and cited all the same; writing to the index will fail, and say why.
+                tracing::warn!(%fault, "cannot tell whether the index follows this library");
+            }
         }
         let agent = Agent::new(AgentParts {
             library: library.clone(),

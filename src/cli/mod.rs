@@ -62,7 +62,12 @@ pub fn run() -> ExitCode {
     let patience = if matches!(arguments.command, Command::Serve { .. }) { LAST_THREADS } else { Duration::ZERO };
     let ended = runtime.block_on(dispatch(arguments));
     // What still runs in blocking threads (a model being loaded) is not waited for, or not for long.
+    let began = std::time::Instant::now();
     runtime.shutdown_timeout(patience);
+    let left = patience.saturating_sub(began.elapsed());
+    if !index::wait_for_models(left) && left > Duration::ZERO {
+        tracing::warn!("texts are still being embedded; what is not indexed yet is taken up at the next start");
+    }
     match ended {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::SomeRejected) => ExitCode::from(3),

@@ -112,16 +112,22 @@ async fn whatever_is_searched_while_the_index_changes_meets_vectors_of_its_own_m
     let folder = tempfile::tempdir().unwrap();
     let library = library(folder.path(), 40).await;
     let searching = library.clone();
+    let (tell, old_one_searched) = tokio::sync::oneshot::channel();
+    let mut tell = Some(tell);
     let searches = tokio::spawn(async move {
         let mut models = std::collections::BTreeSet::new();
         while models.len() < 2 {
             let index = searching.index();
             models.insert(index.model().unwrap().to_owned());
             assert!(finds(&searching, "Note 3", Mode::Dense).await);
+            tell.take().into_iter().for_each(|tell| tell.send(()).unwrap());
+            // What is built stands behind what is searched.
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
         models
     });
     let (new, _) = counting(&folder.path().join("new"), || {});
+    old_one_searched.await.unwrap();
     library.exchange(new, || Ok(()), &|_, _| {}).await.unwrap();
     assert_eq!(searches.await.unwrap(), ["hashing-32", "hashing-8"].map(str::to_owned).into());
 }

@@ -186,6 +186,7 @@ fn a_body_that_unpacks_to_more_than_may_be_is_refused_and_of_many_bad_lines_the_
 /// A connection whose import has begun: it has its place, and its body is waited for.
 fn begun(server: &Server) -> TcpStream {
     let mut stream = TcpStream::connect(server.url("").trim_start_matches("http://")).unwrap();
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
     let head = "POST /v1/imports HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/jsonl\r\ncontent-length: 9000\r\nexpect: 100-continue\r\n\r\n";
     stream.write_all(head.as_bytes()).unwrap();
     let mut told = *b"HTTP/1.1 100 Continue\r\n\r\n";

@@ -58,11 +58,23 @@ fn until_some_is_done(home: &Home, generation: &str, working: &mut Child) {
     });
 }
 
+/// How far a thread of a process that indexes stands behind others: field 19 of its `stat` (proc_pid_stat(5)). None when
+/// there is no such thread at the moment.
+fn niceness_of_indexing(process: u32) -> Option<i32> {
+    let stat = |task: std::io::Result<std::fs::DirEntry>| std::fs::read_to_string(task.ok()?.path().join("stat")).ok();
+    let mut stats = std::fs::read_dir(format!("/proc/{process}/task")).unwrap().filter_map(stat);
+    let indexing = stats.find(|stat| stat.contains("(indexing)"))?;
+    indexing.rsplit_once(')')?.1.split_ascii_whitespace().nth(16)?.parse().ok()
+}
+
 /// Begins to build an index with another model, and kills the process in the middle of it.
 fn interrupted(home: &Home, generation: &str, model: &str) {
     let mut reindex = home.command(&["reindex", "--model", model]);
     let mut reindex = reindex.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     until_some_is_done(home, generation, &mut reindex);
+    if cfg!(target_os = "linux") {
+        assert_eq!(eventually(|| niceness_of_indexing(reindex.id())), 0, "no search is there to stand behind");
+    }
     reindex.kill().unwrap();
     reindex.wait().unwrap();
 }

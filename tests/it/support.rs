@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -72,7 +73,11 @@ impl Home {
     }
 
     pub fn run(&self, arguments: &[&str]) -> Ran {
-        let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
+        let mut command = self.command(arguments);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let watch = Watch::over(&child);
+        let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+        watch.end();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Ran { code: status.code().unwrap_or(-1), stdout: text(stdout), stderr: text(stderr) }
     }
@@ -85,6 +90,7 @@ impl Home {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let watch = Watch::over(&child);
         let mut lines = BufReader::new(child.stderr.take().unwrap());
         let mut seen = String::new();
         let address = loop {
@@ -95,9 +101,30 @@ impl Home {
                 break format!("http://{address}");
             }
         };
+        watch.end();
         // What it logs later is read, so that it never waits for us.
         std::thread::spawn(move || for _ in lines.lines() {});
         Server { child, address }
+    }
+}
+
+/// Kills a process that takes longer than anything should, so that the test which waits for it fails.
+struct Watch(std::sync::mpsc::Sender<()>);
+
+impl Watch {
+    fn over(child: &Child) -> Self {
+        let (end, ended) = std::sync::mpsc::channel();
+        let id = child.id().to_string();
+        std::thread::spawn(move || {
+            if ended.recv_timeout(2 * PATIENCE).is_err_and(|fault| fault == RecvTimeoutError::Timeout) {
+                let _ = Command::new("kill").args(["-KILL", &id]).status();
+            }
+        });
+        Self(end)
+    }
+
+    fn end(self) {
+        let _ = self.0.send(());
     }
 }
 
@@ -167,7 +194,7 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let response = runtime.block_on(async { request(&client()).send().await }).unwrap();
         assert_eq!(response.status().as_u16(), 200);
-        Following { runtime, response, seen: String::new() }
+        Following { runtime, response, began: Instant::now(), seen: String::new() }
     }
 
     /// Asks it to stop, and gives its exit code.
@@ -211,6 +238,7 @@ impl Drop for Server {
 pub struct Following {
     runtime: tokio::runtime::Runtime,
     response: reqwest::Response,
+    began: Instant,
     seen: String,
 }
 
@@ -219,16 +247,23 @@ impl Following {
     pub fn until(&mut self, kind: &str) -> Vec<(u64, String, Value)> {
         let whole = |seen: &str| seen.rsplit_once("\n\n").map(|(whole, _)| events(whole)).unwrap_or_default();
         while !whole(&self.seen).iter().any(|(_, found, _)| found == kind) {
-            let chunk = self.runtime.block_on(self.response.chunk()).unwrap();
-            let chunk = chunk.unwrap_or_else(|| panic!("ended without {kind}: {}", self.seen));
+            let chunk = self.chunk().unwrap_or_else(|| panic!("ended without {kind}: {}", self.seen));
             self.seen.push_str(std::str::from_utf8(&chunk).unwrap());
         }
         whole(&self.seen)
     }
 
+    /// What comes next, comments for one; none at the end.
+    fn chunk(&mut self) -> Option<Vec<u8>> {
+        let Self { runtime, response, began, seen } = self;
+        // Comments come also when nothing else does.
+        assert!(began.elapsed() < 2 * PATIENCE, "it does not end: {seen}");
+        runtime.block_on(response.chunk()).unwrap().map(Vec::from)
+    }
+
     /// All events, when the stream has ended.
     pub fn rest(mut self) -> Vec<(u64, String, Value)> {
-        while let Some(chunk) = self.runtime.block_on(self.response.chunk()).unwrap() {
+        while let Some(chunk) = self.chunk() {
             self.seen.push_str(std::str::from_utf8(&chunk).unwrap());
         }
         events(&self.seen)

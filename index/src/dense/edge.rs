@@ -14,12 +14,15 @@ use qdrant_edge::{
     VectorInternal, VectorStorageDatatype, VectorStructInternal, WalOptions, WithPayloadInterface, WithVector,
 };
 
-use super::edge_files::{check_room, closed_log, lock, prune_log, remove_files};
+use super::edge_files::{check_room, closed_log, lock, prune_log, remove_files, remove_unfinished};
 use super::edge_filter;
 use super::{VectorPoint, VectorStore};
 use crate::filter::Conditions;
 use crate::threads::in_background;
 use crate::{IndexError, PassageId};
+
+/// What Edge says when the disk has too little room for another segment; it has no kind of its own for it.
+const NO_ROOM: &str = "Not enough space available";
 
 /// What tests set lower.
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +92,7 @@ impl EdgeStore {
         std::fs::create_dir_all(dir).map_err(|error| IndexError::disk(dir, error))?;
         let lock = lock(dir)?;
         check_room(dir, limits.room)?;
+        remove_unfinished(dir).map_err(|error| IndexError::disk(dir, error))?;
         let shard = open_shard(dir, dimension, limits)?;
         let (shard, writing, filling) = (RwLock::new(Some(shard)), Mutex::new(()), AtomicBool::new(filling));
         let inner = Inner { dir: dir.to_owned(), dimension, limits, shard, writing, filling, _lock: lock };
@@ -120,7 +124,10 @@ impl Inner {
     fn read<T>(&self, work: impl FnOnce(&EdgeShard) -> Result<T, OperationError>) -> Result<T, IndexError> {
         let guard = self.shard.read().unwrap_or_else(PoisonError::into_inner);
         let shard = guard.as_ref().ok_or_else(|| IndexError::corrupt(&self.dir, "it could not be opened again"))?;
-        work(shard).map_err(|error| IndexError::internal(format!("vector store: {error}")))
+        work(shard).map_err(|error| match error.to_string() {
+            told if told.contains(NO_ROOM) => IndexError::disk(&self.dir, told),
+            told => IndexError::internal(format!("vector store: {told}")),
+        })
     }
 
     fn write<T>(&self, work: impl FnOnce(&EdgeShard) -> Result<T, OperationError>) -> Result<T, IndexError> {

@@ -1,6 +1,7 @@
 //! The folder of a vector store of this machine: who has it, what room it has, and what of it can go.
 
 use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::IndexError;
@@ -57,6 +58,14 @@ pub(super) fn closed_log(dir: &Path) -> std::io::Result<Vec<(u64, PathBuf)>> {
     }
     closed.sort_unstable();
     Ok(closed)
+}
+
+/// Removes the segments that a process was building when it was killed: Edge does not know of them any more.
+pub(super) fn remove_unfinished(dir: &Path) -> std::io::Result<()> {
+    match std::fs::remove_dir_all(dir.join("temp_segments")) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Everything but the lock.

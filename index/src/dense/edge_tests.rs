@@ -32,6 +32,18 @@ async fn what_was_flushed_is_there_again_after_opening() {
 }
 
 #[tokio::test]
+async fn what_a_killed_process_was_building_is_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(EdgeStore::open(dir.path(), suite::DIMENSION).unwrap());
+    let unfinished = dir.path().join("temp_segments/half");
+    std::fs::create_dir_all(&unfinished).unwrap();
+    std::fs::write(unfinished.join("vectors"), "half").unwrap();
+    let store = EdgeStore::open(dir.path(), suite::DIMENSION).unwrap();
+    assert!(!dir.path().join("temp_segments").exists());
+    assert_eq!(store.count().await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn a_second_process_is_told_that_it_is_in_use() {
     let dir = tempfile::tempdir().unwrap();
     let first = EdgeStore::open(dir.path(), suite::DIMENSION).unwrap();

@@ -81,6 +81,11 @@ pub trait VectorStore: Send + Sync {
     /// When the store cannot be read.
     async fn vectors(&self, passages: &[PassageId]) -> Result<Vec<(PassageId, Vec<f32>)>, IndexError>;
 
+    /// Whether its answers come from another process, and are waited for rather than worked for.
+    fn is_remote(&self) -> bool {
+        false
+    }
+
     /// How many points there are, exactly.
     ///
     /// # Errors

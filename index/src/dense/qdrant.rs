@@ -157,6 +157,10 @@ impl QdrantStore {
 
 #[async_trait]
 impl VectorStore for QdrantStore {
+    fn is_remote(&self) -> bool {
+        true
+    }
+
     async fn upsert(&self, points: Vec<VectorPoint>) -> Result<(), IndexError> {
         super::check_dimension(&points, self.dimension)?;
         if points.is_empty() {

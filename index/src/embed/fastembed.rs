@@ -153,10 +153,11 @@ impl FastEmbedder {
         texts: &[(usize, &String)],
         next: &AtomicUsize,
     ) -> Result<Vec<(usize, Vec<f32>)>, IndexError> {
-        let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
         let mut embedded = Vec::new();
         loop {
             let Some((at, text)) = texts.get(next.fetch_add(1, Ordering::Relaxed)) else { return Ok(embedded) };
+            // For one text at a time: whoever has few to embed is not to wait for all of these.
+            let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
             let vector = self.run(&mut session, format!("{}{text}", self.prefixes.0))?;
             embedded.push((*at, vector));
         }
@@ -169,8 +170,14 @@ impl Embedder for FastEmbedder {
     }
 
     fn embed_passages(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, IndexError> {
+        let _call = runtime::call();
+        if texts.len() <= WORTH_A_SESSION {
+            // Few texts are an answer's, which is waited for as a query is.
+            let one = |text: &String| self.at_once(|session| self.run(session, format!("{}{text}", self.prefixes.0)));
+            return texts.iter().map(one).collect();
+        }
         let next = AtomicUsize::new(0);
-        let workers = texts.len().div_ceil(WORTH_A_SESSION).max(1);
+        let workers = texts.len().div_ceil(WORTH_A_SESSION);
         // The longest first, so that at the end no session waits for another's long text.
         let mut ordered: Vec<(usize, &String)> = texts.iter().enumerate().collect();
         ordered.sort_by_key(|(_, text)| std::cmp::Reverse(text.len()));
@@ -192,6 +199,7 @@ impl Embedder for FastEmbedder {
         if let Some(known) = self.known(text) {
             return Ok(known.vector);
         }
+        let _call = runtime::call();
         self.at_once(|session| self.run(session, format!("{}{text}", self.prefixes.1)))
     }
 
@@ -203,6 +211,7 @@ impl Embedder for FastEmbedder {
         if let Some(known) = self.known(text) {
             return Ok(known);
         }
+        let _call = runtime::call();
         let reading = match &self.pieces {
             Some(pieces) => self.at_once(|session| read(self.loaded(session)?, text, self.model.dimension, pieces))?,
             None => QueryReading { vector: self.embed_query(text)?, pieces: Vec::new() },
@@ -262,6 +271,7 @@ struct Loaded {
 }
 
 fn load(settings: &EmbeddingSettings) -> Result<Loaded, IndexError> {
+    let _call = runtime::call();
     match settings.model.as_str() {
         INSTALLED => installed(settings, "model_int8.onnx"),
         "all-MiniLM-L6-v2-fp32" => installed(settings, "model.onnx"),

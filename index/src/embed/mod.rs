@@ -13,6 +13,7 @@ pub use self::pieces::{Pieces, QueryPiece};
 #[cfg(test)]
 pub(crate) use self::reranker::tests::longest_first;
 pub use self::reranker::{Reranker, RerankerSettings};
+pub use self::runtime::wait_for_models;
 
 use crate::IndexError;
 

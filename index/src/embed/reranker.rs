@@ -61,6 +61,7 @@ impl Reranker {
     /// [`IndexError::Embedding`] when the model cannot be loaded or the runtime fails.
     pub fn scores(&self, query: &str, passages: &[String]) -> Result<Vec<f32>, IndexError> {
         let failed = |reason: String| IndexError::Embedding { reason };
+        let _call = runtime::call();
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let session = session.get_or_insert_with(|| load(&self.settings).map_err(|error| error.to_string()));
         let session = session.as_mut().map_err(|reason| failed(reason.clone()))?;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use paper::PaperId;
+pub use search::MOST_SHOWN;
 pub use write::Prepared;
 
 use crate::layout::Layout;
@@ -62,8 +63,8 @@ struct Shared {
     writing: Arc<tokio::sync::Mutex<()>>,
     /// The model that was given, which makes no vectors in an index of words alone.
     embedder: Option<Arc<dyn Embedder>>,
-    /// Room for searches, one a processor: more at once take longer each, and fewer are done.
-    searching: tokio::sync::Semaphore,
+    /// Room for searches.
+    searching: Arc<tokio::sync::Semaphore>,
     /// The last to go: then the arms are closed.
     in_use: tokio::sync::watch::Sender<()>,
 }
@@ -108,8 +109,8 @@ impl HybridIndex {
         let lexical = LexicalIndex::open(&layout.lexical())?;
         let watermark = AtomicU64::new(lexical.watermark()?);
         let writing = Arc::default();
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let searching = tokio::sync::Semaphore::new(cores);
+        let is_remote = dense.as_ref().is_some_and(|arm| arm.vectors.is_remote());
+        let searching = Arc::new(tokio::sync::Semaphore::new(places(is_remote)));
         let shared = Shared {
             searching,
             layout,
@@ -229,6 +230,11 @@ impl HybridIndex {
         }
     }
 
+    /// A place for a search, to be kept until its end, also when nobody waits for it any more.
+    async fn place(&self) -> Result<tokio::sync::OwnedSemaphorePermit, IndexError> {
+        Arc::clone(&self.shared.searching).acquire_owned().await.map_err(IndexError::internal)
+    }
+
     /// Reads the lexical arm on a blocking thread.
     async fn read<T: Send + 'static>(
         &self,
@@ -237,6 +243,14 @@ impl HybridIndex {
         let snapshot = self.shared.lexical.snapshot();
         blocking(move || work(&snapshot)).await
     }
+}
+
+/// One search a processor: more at once take longer each, and fewer are done. Those that wait for a server leave it to
+/// others meanwhile; each takes two threads, of which the runtime has some hundreds.
+fn places(is_remote: bool) -> usize {
+    const THAT_WAIT: usize = 64;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    if is_remote { cores.max(THAT_WAIT) } else { cores }
 }
 
 #[cfg(test)]

@@ -8,11 +8,11 @@ use super::rank::{Ranked, Search};
 use crate::filter::Conditions;
 use crate::lexical::{Candidate, Listed, QueryWords, Respelled, stands_behind};
 use crate::syntax::Typed;
-use crate::threads::on_one_thread;
+use crate::threads::{on_one_thread, searches};
 use crate::{ArmScores, FacetCounts, IndexError, Mode, Place, SearchHit, SearchQuery, SearchResults, Sort};
 
-/// Papers that a search by relevance shows at most, page by page. What comes after is far from what was asked.
-const MOST_SHOWN: usize = 1_000;
+/// Papers that a search by relevance shows at most, page by page; what comes after is far from what was asked.
+pub const MOST_SHOWN: usize = 1_000;
 /// How many hits a reranker reads. It takes as long for each as embedding it.
 const RERANKED: usize = 20;
 
@@ -41,9 +41,13 @@ impl HybridIndex {
     /// # Errors
     /// When the lexical arm cannot be read; no query is an error.
     pub async fn search(&self, query: SearchQuery) -> Result<SearchResults, IndexError> {
-        let index = self.clone();
-        let _room = self.shared.searching.acquire().await.map_err(IndexError::internal)?;
-        on_one_thread(async move || index.found(query).await).await
+        searches();
+        let (index, place) = (self.clone(), self.place().await?);
+        on_one_thread(async move || {
+            let _place = place;
+            index.found(query).await
+        })
+        .await
     }
 
     async fn found(&self, query: SearchQuery) -> Result<SearchResults, IndexError> {
@@ -141,9 +145,13 @@ impl HybridIndex {
     /// # Errors
     /// When the lexical arm cannot be read.
     pub async fn similar(&self, paper: PaperId, limit: usize) -> Result<SearchResults, IndexError> {
-        let index = self.clone();
-        let _room = self.shared.searching.acquire().await.map_err(IndexError::internal)?;
-        on_one_thread(async move || index.alike(paper, limit).await).await
+        searches();
+        let (index, place) = (self.clone(), self.place().await?);
+        on_one_thread(async move || {
+            let _place = place;
+            index.alike(paper, limit).await
+        })
+        .await
     }
 
     async fn alike(&self, paper: PaperId, limit: usize) -> Result<SearchResults, IndexError> {

@@ -226,7 +226,6 @@ impl Ids {
     pub(super) fn candidate(&self, address: DocAddress) -> Option<Candidate> {
         let columns = self.0.get(usize::try_from(address.segment_ord).ok()?)?;
         let [high, low, ordinal] = columns.each_ref().map(|column| first(column, address.doc_id));
-        // The text form is the one way to read an id back.
         let paper = PaperId::from(Uuid::from_u64_pair(high?, low?));
         let passage = PassageId::derive(paper, u32::try_from(ordinal?).ok()?);
         Some(Candidate { address, passage, paper })

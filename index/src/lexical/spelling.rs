@@ -21,6 +21,9 @@ const ENDINGS: [&str; 24] = [
 ];
 /// The longest of the endings, and a slip in it.
 const LONGEST_ENDING: usize = 7;
+/// Words of a query that are looked for, each among all that begin with its letter. A text with more of them is in
+/// another language, or none.
+const MOST_RESPELLED: usize = 5;
 
 /// A word that occurs nowhere, and the one that was looked for instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,11 +46,15 @@ impl Snapshot {
     ///
     /// Says what was put for what.
     pub(crate) fn respell(&self, words: &mut QueryWords) -> Result<Vec<Respelled>, IndexError> {
-        let mut respelled = Vec::new();
+        let (mut respelled, mut looked_for) = (Vec::new(), 0);
         for word in words.words_mut() {
+            if looked_for == MOST_RESPELLED {
+                break;
+            }
             if self.frequency(&word.stem)? > 0 {
                 continue;
             }
+            looked_for += 1;
             if let Some(near) = self.nearest(&word.typed.to_lowercase())? {
                 respelled.push(Respelled { typed: word.typed.clone(), meant: near.form });
                 word.stem = near.stem;

@@ -105,6 +105,16 @@ async fn a_title_typed_whole_finds_its_paper_first() {
 }
 
 #[tokio::test]
+async fn of_many_words_that_occur_nowhere_the_first_are_looked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let index = filled(dir.path()).await;
+    // One letter of `attention` is wrong, and each time another.
+    let slips = ["attentiom", "attentiox", "attentior", "attentioz", "attentios", "attentiow", "attentioq"];
+    let found = index.search(query(&slips.join(" "), Mode::Lexical)).await.unwrap();
+    assert_eq!(found.notice.unwrap().matches("was searched instead").count(), 5);
+}
+
+#[tokio::test]
 async fn a_slip_of_the_pen_is_told_and_does_no_harm() {
     let dir = tempfile::tempdir().unwrap();
     let index = catalogued(dir.path()).await;

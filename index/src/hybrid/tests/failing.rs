@@ -216,3 +216,25 @@ async fn an_index_is_released_only_when_nothing_is_done_to_its_vectors_any_more(
         assert_eq!(in_use.strong_count(), 0, "{step}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_that_nobody_waits_for_any_more_keeps_its_place_until_it_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, index) = failing(dir.path());
+    index.write(shelf(), 5).await.unwrap();
+    let free = || index.shared.searching.available_permits();
+    let (places, pause) = (free(), std::time::Duration::from_millis(5));
+    *store.gate.shut.lock().unwrap() = Some("vectors");
+    let searching = index.clone();
+    let search = tokio::spawn(async move { searching.search(query("transaction costs", Mode::Hybrid)).await });
+    while !store.gate.met.load(Ordering::Relaxed) {
+        tokio::time::sleep(pause).await;
+    }
+    search.abort();
+    assert!(search.await.unwrap_err().is_cancelled());
+    assert_eq!(free(), places - 1);
+    *store.gate.shut.lock().unwrap() = None;
+    while free() < places {
+        tokio::time::sleep(pause).await;
+    }
+}

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use fastembed::{
-    EmbeddingModel, InitOptionsUserDefined, ModelInfo as HubModel, OutputKey, Pooling, TextEmbedding, TextInitOptions,
-    UserDefinedEmbeddingModel,
+    InitOptionsUserDefined, OutputKey, Pooling, TextEmbedding, TextInitOptions, UserDefinedEmbeddingModel,
 };
 
 use lru::LruCache;
 
+use super::hub::{find, prefixes, unknown};
 use super::model_files::{Manifest, ModelFiles, unusable};
 use super::{Embedder, ModelInfo, Pieces, QueryReading, runtime};
 use crate::IndexError;
@@ -125,7 +125,7 @@ impl FastEmbedder {
     fn loaded<'s>(&self, session: &'s mut Option<TextEmbedding>) -> Result<&'s mut TextEmbedding, IndexError> {
         Ok(match session {
             Some(session) => session,
-            None => session.insert(load(&self.settings)?.session),
+            None => session.insert(load_session(&self.settings)?),
         })
     }
 
@@ -272,10 +272,27 @@ struct Loaded {
 
 fn load(settings: &EmbeddingSettings) -> Result<Loaded, IndexError> {
     let _call = runtime::call();
-    match settings.model.as_str() {
-        INSTALLED => installed(settings, "model_int8.onnx"),
-        "all-MiniLM-L6-v2-fp32" => installed(settings, "model.onnx"),
-        name => from_hub(settings, name),
+    match graph_of(&settings.model) {
+        Some(graph) => installed(settings, graph),
+        None => from_hub(settings, &settings.model),
+    }
+}
+
+/// One more session of a model that was loaded before.
+fn load_session(settings: &EmbeddingSettings) -> Result<TextEmbedding, IndexError> {
+    let _call = runtime::call();
+    match graph_of(&settings.model) {
+        Some(graph) => installed_session(settings, &Manifest::read(&settings.models_dir, INSTALLED)?, graph),
+        None => Ok(from_hub(settings, &settings.model)?.session),
+    }
+}
+
+/// The graph of a model that set-up installs.
+fn graph_of(model: &str) -> Option<&'static str> {
+    match model {
+        INSTALLED => Some("model_int8.onnx"),
+        "all-MiniLM-L6-v2-fp32" => Some("model.onnx"),
+        _ => None,
     }
 }
 
@@ -287,29 +304,36 @@ fn installed(settings: &EmbeddingSettings, graph: &str) -> Result<Loaded, IndexE
     }
     let manifest = Manifest::read(models, INSTALLED)?;
     if settings.runtime_library.is_none() {
-        manifest.verified(models, LIBRARY)?;
+        manifest.verify(models, LIBRARY)?;
     }
-    let environment = runtime::environment(&library)?;
-    let files = ModelFiles::read(&manifest, models, INSTALLED, graph)?;
-    let path = settings.installed_model().join(graph);
+    let session = installed_session(settings, &manifest, graph)?;
+    let table = manifest.verified(models, &format!("{INSTALLED}/{PIECES}"))?;
+    let pieces = Pieces::read(&table, session.tokenizer.clone());
+    let pieces = pieces.map_err(|reason| unusable(&settings.installed_model().join(PIECES), reason))?;
     let (dimension, max_tokens) = (manifest.dimension, manifest.max_length);
+    let model = ModelInfo { name: settings.model.clone(), dimension, max_tokens };
+    Ok(Loaded { session, model, pieces: Some(pieces) })
+}
+
+fn installed_session(
+    settings: &EmbeddingSettings,
+    manifest: &Manifest,
+    graph: &str,
+) -> Result<TextEmbedding, IndexError> {
+    let environment = runtime::environment(&settings.library())?;
+    let files = ModelFiles::read(manifest, &settings.models_dir, INSTALLED, graph)?;
+    let path = settings.installed_model().join(graph);
     let mut options = InitOptionsUserDefined::new()
-        .with_max_length(max_tokens)
+        .with_max_length(manifest.max_length)
         .with_environment(environment)
         .with_session_config(NO_SPINNING.0, NO_SPINNING.1);
     options.intra_threads = (settings.threads > 0).then_some(settings.threads);
     let model = UserDefinedEmbeddingModel::new(files.graph, files.tokenizer).with_pooling(Pooling::Mean);
     let loaded = catch_unwind(AssertUnwindSafe(|| TextEmbedding::try_new_from_user_defined(model, options)));
-    let session = match loaded {
-        Ok(Ok(session)) => session,
-        Ok(Err(error)) => return Err(unusable(&path, error.to_string())),
-        Err(_) => return Err(unusable(&path, "the runtime panicked while loading it".to_owned())),
-    };
-    let table = manifest.verified(models, &format!("{INSTALLED}/{PIECES}"))?;
-    let pieces = Pieces::read(&table, session.tokenizer.clone());
-    let pieces = pieces.map_err(|reason| unusable(&settings.installed_model().join(PIECES), reason))?;
-    let model = ModelInfo { name: settings.model.clone(), dimension, max_tokens };
-    Ok(Loaded { session, model, pieces: Some(pieces) })
+    match loaded {
+        Ok(session) => session.map_err(|error| unusable(&path, error.to_string())),
+        Err(_) => Err(unusable(&path, "the runtime panicked while loading it".to_owned())),
+    }
 }
 
 fn from_hub(settings: &EmbeddingSettings, name: &str) -> Result<Loaded, IndexError> {
@@ -333,46 +357,6 @@ fn from_hub(settings: &EmbeddingSettings, name: &str) -> Result<Loaded, IndexErr
     let session = session.map_err(|error| failed(error.to_string()))?;
     let model = ModelInfo { name: name.to_owned(), dimension: found.dim, max_tokens: HUB_TOKENS };
     Ok(Loaded { session, model, pieces: None })
-}
-
-/// The model of a name: the hub's, or only what stands after the slash, since fastembed fetches many
-/// models from a converted copy of another owner. Of a model and its smaller copies the full one.
-fn find<'a>(known: &'a [HubModel<EmbeddingModel>], name: &str) -> Option<&'a HubModel<EmbeddingModel>> {
-    let last = |code: &str| code.rsplit('/').next().unwrap_or(code).to_ascii_lowercase();
-    let wanted = last(name);
-    let named = known.iter().filter(|model| {
-        model.model_code.eq_ignore_ascii_case(name)
-            || last(&model.model_code) == wanted
-            || model.model.to_string() == name
-    });
-    let full = |model: &&HubModel<EmbeddingModel>| {
-        let variant = model.model.to_string();
-        (variant != name, variant.ends_with('Q') || variant.ends_with("Q4"), variant)
-    };
-    named.min_by_key(full)
-}
-
-fn unknown(known: &[HubModel<EmbeddingModel>], name: &str) -> IndexError {
-    let mut codes: Vec<&str> = known.iter().map(|model| model.model_code.as_str()).collect();
-    codes.sort_unstable();
-    codes.dedup();
-    IndexError::UnknownModel { name: name.to_owned(), known: codes.join(", ") }
-}
-
-/// What a model's authors ask to be put before passages and before queries.
-fn prefixes(model: &str) -> (&'static str, &'static str) {
-    const RETRIEVE: &str = "Represent this sentence for searching relevant passages: ";
-    let model = model.to_ascii_lowercase();
-    let has = |part: &str| model.contains(part);
-    if has("-e5-") {
-        ("passage: ", "query: ")
-    } else if has("nomic-embed-text") || has("modernbert-embed") {
-        ("search_document: ", "search_query: ")
-    } else if has("arctic-embed") || has("mxbai-embed") || (has("bge-") && has("-en-")) {
-        ("", RETRIEVE)
-    } else {
-        ("", "")
-    }
 }
 
 #[cfg(test)]

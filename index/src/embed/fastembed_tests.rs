@@ -42,30 +42,6 @@ fn an_unknown_model_is_told_the_known_ones() {
 }
 
 #[test]
-fn hub_models_are_found_by_their_first_owners_name_too() {
-    let known = TextEmbedding::list_supported_models();
-    for (name, model) in [
-        ("BAAI/bge-small-en-v1.5", EmbeddingModel::BGESmallENV15),
-        ("Xenova/bge-small-en-v1.5", EmbeddingModel::BGESmallENV15),
-        ("BGESmallENV15Q", EmbeddingModel::BGESmallENV15Q),
-        ("nomic-ai/nomic-embed-text-v1.5", EmbeddingModel::NomicEmbedTextV15),
-        ("intfloat/multilingual-e5-small", EmbeddingModel::MultilingualE5Small),
-    ] {
-        assert_eq!(find(&known, name).map(|found| found.model.clone()), Some(model), "{name}");
-    }
-    assert!(find(&known, "bge").is_none());
-}
-
-#[test]
-fn prefixes_are_those_of_the_models_authors() {
-    assert_eq!(prefixes("all-MiniLM-L6-v2"), ("", ""));
-    assert_eq!(prefixes("intfloat/multilingual-e5-small"), ("passage: ", "query: "));
-    assert_eq!(prefixes("nomic-ai/nomic-embed-text-v1.5"), ("search_document: ", "search_query: "));
-    assert_eq!(prefixes("BAAI/bge-m3"), ("", ""));
-    assert!(prefixes("BAAI/bge-small-en-v1.5").1.starts_with("Represent this sentence"));
-}
-
-#[test]
 fn the_installed_models_keep_the_contract_and_know_meaning() {
     let Some(dir) = models() else { return skipped() };
     for name in [INSTALLED, "all-MiniLM-L6-v2-fp32"] {

@@ -2,6 +2,7 @@
 
 mod fastembed;
 mod hashing;
+mod hub;
 mod model_files;
 mod pieces;
 mod reranker;

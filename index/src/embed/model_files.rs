@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use fastembed::TokenizerFiles;
 use sha2::{Digest, Sha256};
@@ -32,23 +32,36 @@ impl Manifest {
     /// Reads the manifest of the model in the folder `model` of the models' folder.
     pub(super) fn read(models: &Path, model: &str) -> Result<Self, IndexError> {
         let path = models.join(model).join("manifest.json");
-        let read = serde_json::from_slice(&bytes(&path)?);
-        read.map_err(|error| unusable(&path, format!("it is no manifest: {error}")))
+        let bytes = std::fs::read(&path).map_err(|error| unreadable(&path, &error))?;
+        serde_json::from_slice(&bytes).map_err(|error| unusable(&path, format!("it is no manifest: {error}")))
     }
 
-    /// A file's content, once it is what set-up put there. A graph with a changed bit would load and
-    /// give other vectors; a library that was cut short would kill the process.
+    /// A file's content, once it is what set-up put there. A graph with a changed bit would load and give other vectors.
     pub(super) fn verified(&self, models: &Path, name: &str) -> Result<Vec<u8>, IndexError> {
         let path = models.join(name);
-        let content = bytes(&path)?;
+        let content = std::fs::read(&path).map_err(|error| unreadable(&path, &error))?;
+        self.compare(&path, name, &Sha256::digest(&content))?;
+        Ok(content)
+    }
+
+    /// Whether a file is what set-up put there, without having all of it in memory. A library that was cut short would
+    /// kill the process.
+    pub(super) fn verify(&self, models: &Path, name: &str) -> Result<(), IndexError> {
+        let (path, mut digest) = (models.join(name), Sha256::new());
+        let read = std::fs::File::open(&path).and_then(|mut file| std::io::copy(&mut file, &mut digest));
+        read.map_err(|error| unreadable(&path, &error))?;
+        self.compare(&path, name, &digest.finalize())
+    }
+
+    fn compare(&self, path: &Path, name: &str, digest: &[u8]) -> Result<(), IndexError> {
         let Some(FileSum { sha256 }) = self.files.get(name) else {
-            return Err(unusable(&path, "the manifest does not list it".to_owned()));
+            return Err(unusable(path, "the manifest does not list it".to_owned()));
         };
-        let found: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
+        let found: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         if found.eq_ignore_ascii_case(sha256) {
-            Ok(content)
+            Ok(())
         } else {
-            Err(unusable(&path, format!("its SHA-256 is {found}, expected is {sha256}")))
+            Err(unusable(path, format!("its SHA-256 is {found}, expected is {sha256}")))
         }
     }
 }
@@ -69,11 +82,11 @@ impl ModelFiles {
     }
 }
 
-fn bytes(path: &PathBuf) -> Result<Vec<u8>, IndexError> {
-    std::fs::read(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => IndexError::ModelMissing { path: path.clone(), remedy: SETUP },
+fn unreadable(path: &Path, error: &std::io::Error) -> IndexError {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => IndexError::ModelMissing { path: path.to_owned(), remedy: SETUP },
         _ => unusable(path, error.to_string()),
-    })
+    }
 }
 
 pub(super) fn unusable(path: &Path, reason: String) -> IndexError {
@@ -102,12 +115,17 @@ mod tests {
         let manifest = Manifest::read(dir.path(), "m").unwrap();
         assert_eq!((manifest.dimension, manifest.max_length), (3, 9));
         assert_eq!(manifest.verified(dir.path(), "m/a").unwrap(), b"abc");
+        manifest.verify(dir.path(), "m/a").unwrap();
         std::fs::write(dir.path().join("m/a"), "abd").unwrap();
-        let error = manifest.verified(dir.path(), "m/a").unwrap_err().to_string();
-        assert!(error.contains("m/a cannot be used: its SHA-256 is a52d159f"), "{error}");
         std::fs::write(dir.path().join("m/b"), "abc").unwrap();
-        assert!(matches!(manifest.verified(dir.path(), "m/b"), Err(IndexError::ModelUnusable { .. })));
-        assert!(matches!(manifest.verified(dir.path(), "m/c"), Err(IndexError::ModelMissing { .. })));
+        let read = |name| manifest.verified(dir.path(), name).map(drop);
+        let looked_at = |name| manifest.verify(dir.path(), name);
+        for [changed, unlisted, missing] in [["m/a", "m/b", "m/c"].map(read), ["m/a", "m/b", "m/c"].map(looked_at)] {
+            let changed = changed.unwrap_err().to_string();
+            assert!(changed.contains("m/a cannot be used: its SHA-256 is a52d159f"), "{changed}");
+            assert!(matches!(unlisted, Err(IndexError::ModelUnusable { .. })));
+            assert!(matches!(missing, Err(IndexError::ModelMissing { .. })));
+        }
     }
 
     #[test]

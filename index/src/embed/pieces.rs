@@ -59,9 +59,9 @@ impl Pieces {
         if !rest.is_empty() || to == 0 || floats.len() != projected.saturating_add(count.saturating_mul(to)) {
             return Err(format!("{} bytes are not those of {count} pieces", bytes.len()));
         }
-        let mut vectors: Vec<f32> = floats.iter().map(|float| f32::from_le_bytes(*float)).collect();
-        let projection = vectors.drain(..projected).collect();
-        let (vectors, scales) = in_eight_bits(&vectors, to);
+        let (projection, rows) = floats.split_at_checked(projected).ok_or("it is cut short")?;
+        let projection = projection.iter().map(|float| f32::from_le_bytes(*float)).collect();
+        let (vectors, scales) = in_eight_bits(rows, to);
         Ok(Self { tokenizer, from, to, projection, vectors, scales })
     }
 
@@ -175,9 +175,10 @@ impl Pieces {
 
 /// Rows in eight bits, the largest number of each 127, and what makes each of length 1 again.
 #[allow(clippy::cast_possible_truncation)]
-fn in_eight_bits(rows: &[f32], width: usize) -> (Vec<i8>, Vec<f32>) {
+fn in_eight_bits(rows: &[[u8; 4]], width: usize) -> (Vec<i8>, Vec<f32>) {
     let (mut bits, mut scales) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len() / width));
     for row in rows.chunks_exact(width) {
+        let row: Vec<f32> = row.iter().map(|float| f32::from_le_bytes(*float)).collect();
         let largest = row.iter().fold(f32::MIN_POSITIVE, |largest, x| largest.max(x.abs()));
         let row: Vec<i8> = row.iter().map(|x| (127.0 * x / largest).round() as i8).collect();
         let length = row.iter().map(|x| f32::from(*x).powi(2)).sum::<f32>().sqrt();

@@ -276,6 +276,8 @@ pub struct IndexedPaper {
 pub struct WriteReport {
     /// Papers written or deleted.
     pub papers: usize,
+    /// Of these, those deleted.
+    pub deleted: usize,
     /// Passages written.
     pub passages: usize,
     /// Passages that were embedded; those of a text that the index had already are not.

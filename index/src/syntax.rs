@@ -97,6 +97,12 @@ impl Typed {
         typed
     }
 
+    /// Whether it is a text of many words, a question for one, rather than the words of a search.
+    #[must_use]
+    pub fn is_prose(&self) -> bool {
+        self.words.split_whitespace().count() > WORDS_OF_A_SEARCH
+    }
+
     /// A text in which nothing is syntax, a question for one.
     #[must_use]
     pub fn plain(text: &str) -> Self {

@@ -57,7 +57,7 @@ pub enum Command {
     /// Search the library
     Search {
         /// What to look for: words, "phrases", -words to leave out, author:, title:, year:2019..2023, venue:, cat:, source:;
-        /// the title, DOI or arXiv id of a paper finds that paper
+        /// the title, DOI or arXiv id of a paper finds that paper; one that begins with a hyphen comes last, after `--`
         query: String,
         /// hybrid, lexical or dense
         #[arg(long, default_value = "hybrid")]

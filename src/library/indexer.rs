@@ -15,6 +15,8 @@ const WORTH_OPTIMIZING: usize = 256;
 pub struct IndexReport {
     /// Papers written or cleared.
     pub papers: usize,
+    /// Of these, those cleared.
+    pub deleted: usize,
     /// Passages embedded.
     pub embedded: usize,
     /// The time that embedding took.
@@ -24,6 +26,7 @@ pub struct IndexReport {
 impl std::ops::AddAssign for IndexReport {
     fn add_assign(&mut self, more: Self) {
         self.papers += more.papers;
+        self.deleted += more.deleted;
         self.embedded += more.embedded;
         self.embedding += more.embedding;
     }
@@ -32,6 +35,7 @@ impl std::ops::AddAssign for IndexReport {
 impl std::ops::AddAssign<WriteReport> for IndexReport {
     fn add_assign(&mut self, written: WriteReport) {
         self.papers += written.papers;
+        self.deleted += written.deleted;
         self.embedded += written.embedded;
         self.embedding += written.embedding;
     }

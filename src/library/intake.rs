@@ -194,6 +194,7 @@ impl IndexReport {
     fn since(self, earlier: Self) -> Self {
         Self {
             papers: self.papers - earlier.papers,
+            deleted: self.deleted - earlier.deleted,
             embedded: self.embedded - earlier.embedded,
             embedding: self.embedding.saturating_sub(earlier.embedding),
         }

@@ -58,13 +58,14 @@ fn until_some_is_done(home: &Home, generation: &str, working: &mut Child) {
     });
 }
 
-/// How far a thread of a process that indexes stands behind others: field 19 of its `stat` (proc_pid_stat(5)). None when
-/// there is no such thread at the moment.
-fn niceness_of_indexing(process: u32) -> Option<i32> {
+/// How far the main thread of a process stands behind others, and one that indexes: field 19 of `stat` (proc_pid_stat(5)).
+/// None when there is none that indexes at the moment.
+fn nicenesses(process: u32) -> Option<[i32; 2]> {
     let stat = |task: std::io::Result<std::fs::DirEntry>| std::fs::read_to_string(task.ok()?.path().join("stat")).ok();
     let mut stats = std::fs::read_dir(format!("/proc/{process}/task")).unwrap().filter_map(stat);
-    let indexing = stats.find(|stat| stat.contains("(indexing)"))?;
-    indexing.rsplit_once(')')?.1.split_ascii_whitespace().nth(16)?.parse().ok()
+    let niceness = |stat: &str| stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(16)?.parse().ok();
+    let main = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    Some([niceness(&main)?, niceness(&stats.find(|stat| stat.contains("(indexing)"))?)?])
 }
 
 /// Begins to build an index with another model, and kills the process in the middle of it.
@@ -73,7 +74,8 @@ fn interrupted(home: &Home, generation: &str, model: &str) {
     let mut reindex = reindex.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     until_some_is_done(home, generation, &mut reindex);
     if cfg!(target_os = "linux") {
-        assert_eq!(eventually(|| niceness_of_indexing(reindex.id())), 0, "no search is there to stand behind");
+        let [main, indexing] = eventually(|| nicenesses(reindex.id()));
+        assert_eq!(indexing, main, "no search is there to stand behind");
     }
     reindex.kill().unwrap();
     reindex.wait().unwrap();
@@ -253,6 +255,14 @@ fn a_server_that_is_killed_or_stopped_in_the_middle_goes_on_with_the_build_by_it
     assert_eq!(index_of(&until_built(&server)), (PAPERS as u64, PAPERS as u64, OTHER));
     until_left(&home, &["2"]);
     assert_eq!(server.stop(), 0);
+}
+
+#[test]
+fn papers_that_became_one_are_counted_once() {
+    let home = home_of(3);
+    home.run(&["papers", "join", "local:0", "local:1"]).exited(0);
+    assert_eq!(home.run(&["--json", "reindex"]).exited(0).json()["papers"], 2);
+    assert_eq!(index_of(&stats(&home)), (2, 2, MODEL));
 }
 
 #[test]

@@ -59,8 +59,9 @@ impl HybridIndex {
         let conditions = Conditions::of(&query.filter).and(&typed.clauses);
         let snapshot = self.shared.lexical.snapshot();
         let mut words = QueryWords::of(&typed);
-        // Whoever asks a question looks for an answer, and an answer about another word is none.
-        let respelled = if query.plain { Vec::new() } else { snapshot.respell(&mut words)? };
+        // Whoever asks a question looks for an answer, and an answer about another word is none. In a long text the other
+        // words say what is meant.
+        let respelled = if query.plain || typed.is_prose() { Vec::new() } else { snapshot.respell(&mut words)? };
         let mut notes = typed.notes.clone();
         let search = Search { snapshot, words: Arc::new(words), conditions, depth: 0 };
         let by_relevance = query.sort == Sort::Relevance && !typed.words.is_empty();

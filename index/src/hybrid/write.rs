@@ -51,7 +51,9 @@ impl HybridIndex {
         let change = in_background(move || Ok(change_of(batch, embedder.as_ref().and_then(|known| known.pieces()))));
         let change = Arc::new(change.await?);
         let passages = change.documents.iter().map(|document| document.passages.len()).sum();
-        let mut report = WriteReport { papers: change.papers.len(), passages, ..WriteReport::default() };
+        let papers = change.papers.len();
+        let deleted = papers.saturating_sub(change.documents.len());
+        let mut report = WriteReport { papers, deleted, passages, ..WriteReport::default() };
         let points = match &self.shared.dense {
             Some(arm) => {
                 let (vectors, same) = (Arc::clone(&arm.vectors), self.with_the_same_text(&change)?);

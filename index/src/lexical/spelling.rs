@@ -15,12 +15,12 @@ const SHORTEST: usize = 4;
 /// From this length on two letters may be wrong.
 const LONG: usize = 9;
 /// What English words end in beyond the stem that is indexed of them.
-const ENDINGS: [&str; 24] = [
+const ENDINGS: [&str; 29] = [
     "", "s", "e", "es", "ed", "er", "ers", "ing", "ion", "ions", "ation", "ations", "al", "ally", "ity", "ities",
-    "ment", "ments", "ness", "ly", "ive", "ance", "ence", "able",
+    "ment", "ments", "ness", "ly", "ive", "ance", "ence", "able", "ize", "ized", "izing", "ization", "izations",
 ];
 /// The longest of the endings, and a slip in it.
-const LONGEST_ENDING: usize = 7;
+const LONGEST_ENDING: usize = 9;
 /// Words of a query that are looked for, each among all that begin with its letter. A text with more of them is in
 /// another language, or none.
 const MOST_RESPELLED: usize = 5;
@@ -123,7 +123,11 @@ fn nearest_form(typed: &str, stem: &str, most: usize) -> Option<(usize, String)>
     let forms = ENDINGS.iter().map(|ending| format!("{stem}{ending}")).chain(as_written);
     let near = forms.map(|form| (osa_distance(typed, &form), form)).filter(|(distance, _)| *distance <= most);
     let is_of_stem = |form: &str| analyzer::words(form, 1).first().is_some_and(|word| word.stem == stem);
-    near.filter(|(_, form)| is_of_stem(form)).min()
+    // Hardly a word ends in the `i` of its stem, and a letter is rather left out than added.
+    let order = |(distance, form): &(usize, String)| {
+        (*distance, form == stem && stem.ends_with('i'), form.len() <= typed.len(), form.clone())
+    };
+    near.filter(|(_, form)| is_of_stem(form)).min_by_key(order)
 }
 
 #[cfg(test)]
@@ -135,6 +139,8 @@ mod tests {
         for (typed, stem, form) in [
             ("translatoin", "translat", Some("translation")),
             ("theroy", "theori", Some("theory")),
+            ("ever", "everi", Some("every")),
+            ("optimzation", "optim", Some("optimization")),
             ("netwroks", "network", Some("networks")),
             ("attenion", "attent", Some("attention")),
             ("zebrafish", "zebra", None),

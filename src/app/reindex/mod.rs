@@ -88,7 +88,8 @@ impl ReindexReport {
         let thousandths = |time: Duration| (time.as_secs_f64() * 1e3).round() / 1e3;
         Self {
             model: model.to_owned(),
-            papers: done.papers,
+            // What was joined with another or deleted is no paper of the new one.
+            papers: done.papers - done.deleted,
             embeddings: done.embedded,
             seconds: thousandths(began.elapsed()),
             embedding_seconds: thousandths(done.embedding),

@@ -125,6 +125,9 @@ async fn a_slip_of_the_pen_is_told_and_does_no_harm() {
     }
     let question = SearchQuery { mode: Mode::Lexical, ..SearchQuery::question("translatoin") };
     assert_eq!(numbers(&index.search(question).await.unwrap()), [] as [usize; 0], "a question is taken as it stands");
+    let long = "translatoin of the words of one tongue to those of another";
+    let results = index.search(query(long, Mode::Lexical)).await.unwrap();
+    assert!(!results.notice.unwrap_or_default().contains("searched instead"), "so is a text of many words");
     for name in ["gra", "zebrafish", "graph2", "brca1"] {
         let results = index.search(query(name, Mode::Lexical)).await.unwrap();
         let reason = format!("No paper has `{name}`; a hybrid search finds by meaning too.");

@@ -123,11 +123,20 @@ fn nearest_form(typed: &str, stem: &str, most: usize) -> Option<(usize, String)>
     let forms = ENDINGS.iter().map(|ending| format!("{stem}{ending}")).chain(as_written);
     let near = forms.map(|form| (osa_distance(typed, &form), form)).filter(|(distance, _)| *distance <= most);
     let is_of_stem = |form: &str| analyzer::words(form, 1).first().is_some_and(|word| word.stem == stem);
-    // Hardly a word ends in the `i` of its stem, and a letter is rather left out than added.
+    // Hardly a word ends in the `i` of its stem. Letters are doubled in the wrong place, and rather left out than added.
+    let once = undoubled(typed);
     let order = |(distance, form): &(usize, String)| {
-        (*distance, form == stem && stem.ends_with('i'), form.len() <= typed.len(), form.clone())
+        let of_stem = form == stem && stem.ends_with('i');
+        (*distance, of_stem, undoubled(form) != once, form.len() <= typed.len(), form.clone())
     };
     near.filter(|(_, form)| is_of_stem(form)).min_by_key(order)
+}
+
+/// A word with one letter in the place of each run of the same.
+fn undoubled(word: &str) -> String {
+    let mut letters: Vec<char> = word.chars().collect();
+    letters.dedup();
+    letters.into_iter().collect()
 }
 
 #[cfg(test)]
@@ -140,6 +149,7 @@ mod tests {
             ("translatoin", "translat", Some("translation")),
             ("theroy", "theori", Some("theory")),
             ("ever", "everi", Some("every")),
+            ("attenttion", "attent", Some("attention")),
             ("optimzation", "optim", Some("optimization")),
             ("netwroks", "network", Some("networks")),
             ("attenion", "attent", Some("attention")),

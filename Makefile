@@ -29,10 +29,10 @@ test-qdrant: ## run the vector store suite on the Qdrant server at QDRANT_URL
 	  'such as http://127.0.0.1:6334' >&2; exit 1; }
 	@cargo test --locked -p index qdrant -- --nocapture
 
-# All targets, as the tests have them: the binary alone would compile some dependencies once more.
+# With the tests, whose features it shares: the binary alone would compile some dependencies once more.
 smoke: setup ## build the dev binary and try its whole line on the sample library
 	@echo '==> build: the dev binary'
-	@cargo build --workspace --all-targets --locked
+	@cargo build --workspace --tests --locked
 	@scripts/smoke.sh '$(TARGET)/debug/lectern'
 
 bench: setup ## measure parsers, words, searches, and a whole import against the embedding ceiling

@@ -36,14 +36,14 @@ async fn a_batch_that_is_given_up_is_not_embedded_to_its_end() {
     let preparing = index.clone();
     let task = tokio::spawn(async move { preparing.prepare(batch).await.map(drop) });
     while embedded.load(Ordering::Relaxed) == 0 {
-        tokio::task::yield_now().await;
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
     }
     task.abort();
     assert!(task.await.unwrap_err().is_cancelled());
     // The blocking thread has the model until it sees that nobody waits.
     index.released().await;
     while Arc::strong_count(&embedded) > 1 {
-        tokio::task::yield_now().await;
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
     }
     let embedded = embedded.load(Ordering::Relaxed);
     assert!(embedded < 5_000, "{embedded}");

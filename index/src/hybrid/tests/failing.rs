@@ -204,7 +204,7 @@ async fn an_index_is_released_only_when_nothing_is_done_to_its_vectors_any_more(
             }
         });
         while !gate.met.load(Ordering::Relaxed) {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
         task.abort();
         assert!(task.await.unwrap_err().is_cancelled(), "nobody waits for it any more");

@@ -64,6 +64,11 @@ fn a_query_does_not_wait_for_passages() {
     let alone = embedder.embed_query("residual learning").unwrap();
     let busy: Vec<_> = embedder.sessions.iter().map(|session| session.lock().unwrap()).collect();
     assert_eq!(embedder.embed_query("residual learning").unwrap(), alone);
+    assert_eq!(
+        embedder.embed_passages(&["residual learning".to_owned()]).unwrap(),
+        [alone],
+        "nor do an answer's few texts"
+    );
     drop(busy);
 }
 

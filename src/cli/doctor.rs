@@ -12,7 +12,8 @@ use super::inspect::told;
 use super::output::{Output, count};
 use crate::app::{App, AppError};
 use crate::clock::Clock;
-use crate::config::{Config, Dense, optional_secret};
+use crate::config::{Config, Dense, Policy, Provider, optional_secret};
+use crate::llm::{self, Account, LlmError, Prices, ProviderKind, ProviderSettings};
 
 /// How one thing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -53,6 +54,7 @@ pub(crate) async fn doctor(config: Config, output: &mut Output) -> anyhow::Resul
     if checks.iter().all(|check| check.what != MODEL || check.state == State::Good) {
         checks.extend(reranker(&config));
     }
+    checks.extend(providers(&config).await);
     checks.push(source("arxiv", &config.settings.sources.arxiv.base_url).await);
     checks.push(source("semantic-scholar", &config.settings.sources.semantic_scholar.base_url).await);
     let crossref = &config.settings.sources.crossref;
@@ -144,6 +146,88 @@ fn writer(config: &Config) -> Check {
     Check::good(WHAT, format!("a key is set for {}; policy {:?}", keyed.join(" and "), llm.policy))
 }
 
+/// The providers that a key is set for, unless none is ever asked.
+async fn providers(config: &Config) -> Vec<Check> {
+    let llm = &config.settings.llm;
+    let mut checks = Vec::new();
+    let all = [(DEEPSEEK, ProviderKind::DeepSeek, &llm.deepseek), ("openai", ProviderKind::OpenAi, &llm.openai)];
+    for (what, kind, provider) in all {
+        if llm.policy != Policy::Quote && optional_secret(&provider.api_key).is_some() {
+            checks.extend(provider_checks(what, kind, provider).await);
+        }
+    }
+    checks
+}
+
+const DEEPSEEK: &str = "deepseek";
+/// Some servers offer hundreds.
+const MODELS_SHOWN: usize = 10;
+
+/// What costs nothing: the list of models, which only a good key gets, and at DeepSeek the balance.
+async fn provider_checks(what: &'static str, kind: ProviderKind, provider: &Provider) -> Vec<Check> {
+    let key = optional_secret(&provider.api_key);
+    let mut settings = ProviderSettings::new(provider.base_url.clone(), key, provider.model.clone());
+    (settings.connect_timeout, settings.deadline) = (Duration::from_secs(3), Duration::from_secs(10));
+    let offered = match llm::available_models(kind, &settings).await {
+        Ok(models) => offers(what, kind, &settings, &models),
+        Err(fault) => return vec![provider_fault(what, &fault)],
+    };
+    let balance = match kind {
+        ProviderKind::DeepSeek => balance(llm::balance(&settings).await),
+        ProviderKind::OpenAi => None,
+    };
+    [Some(offered), balance].into_iter().flatten().collect()
+}
+
+fn provider_fault(what: &'static str, fault: &LlmError) -> Check {
+    match fault {
+        LlmError::Unauthorized { .. } | LlmError::Misconfigured { .. } => {
+            Check::bad(what, fault.to_string(), "correct the setting; until then nothing is written")
+        }
+        _ => {
+            Check::missing(what, fault.to_string(), "do as it says, or try again later; until then answers are quoted")
+        }
+    }
+}
+
+/// Whether the model that is configured, by whichever of its names, is one of those on offer.
+fn offers(what: &'static str, kind: ProviderKind, settings: &ProviderSettings, models: &[String]) -> Check {
+    let client = match kind {
+        ProviderKind::DeepSeek => llm::deepseek(settings.clone()),
+        ProviderKind::OpenAi => llm::openai_compatible(settings.clone()),
+    };
+    let model = match client {
+        Ok(client) => client.model().to_owned(),
+        Err(fault) => return provider_fault(what, &fault),
+    };
+    let prices = Prices::bundled().ok();
+    let same = |offered: &String| {
+        *offered == model || prices.as_ref().is_some_and(|prices| prices.is_one_model(offered, &model))
+    };
+    if models.iter().any(same) {
+        return Check::good(what, format!("the key is taken, and {model} is on offer"));
+    }
+    let found = format!("the key is taken, but {model} is not among the {} models on offer", models.len());
+    let some: Vec<&str> = models.iter().take(MODELS_SHOWN).map(String::as_str).collect();
+    Check::missing(what, found, &format!("set llm.{what}.model to one of them, such as {}", some.join(", ")))
+}
+
+/// Nothing where the server shows none.
+fn balance(told: Result<Option<Account>, LlmError>) -> Option<Check> {
+    const WHAT: &str = "balance";
+    let account = match told {
+        Ok(account) => account?,
+        Err(fault) => return Some(Check::missing(WHAT, fault.to_string(), "look at the provider's own pages")),
+    };
+    let left: Vec<String> = account.balances.iter().map(|left| format!("{} {}", left.total, left.currency)).collect();
+    let left = if left.is_empty() { "nothing".to_owned() } else { left.join(" and ") };
+    Some(if account.available {
+        Check::good(WHAT, format!("{left} at DeepSeek"))
+    } else {
+        Check::missing(WHAT, format!("{left} at DeepSeek, too little for a call"), "top the account up")
+    })
+}
+
 /// A connection and nothing more: a request would count against the provider's limits.
 async fn source(what: &'static str, address: &str) -> Check {
     const PATIENCE: Duration = Duration::from_secs(3);
@@ -192,5 +276,91 @@ async fn library(config: Config) -> Check {
             Check::missing(WHAT, format!("{found}, and has words only"), "run `lectern reindex` to add the vectors")
         }
         _ => Check::good(WHAT, found),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use axum::{
+        Router,
+        extract::State as Extract,
+        http::{StatusCode, Uri},
+    };
+    use secrecy::SecretString;
+
+    use super::*;
+
+    type Pages = Arc<Mutex<Vec<(&'static str, u16, String)>>>;
+
+    /// A server that has these pages, by path.
+    async fn serving(pages: Vec<(&'static str, u16, String)>) -> Provider {
+        async fn answer(Extract(pages): Extract<Pages>, uri: Uri) -> (StatusCode, String) {
+            let pages = pages.lock().unwrap();
+            let page = pages.iter().find(|(path, ..)| *path == uri.path());
+            page.map_or((StatusCode::NOT_FOUND, String::new()), |(_, status, body)| {
+                (StatusCode::from_u16(*status).unwrap(), body.clone())
+            })
+        }
+        let app = Router::new().fallback(answer).with_state(Arc::new(Mutex::new(pages)));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Provider { base_url, api_key: SecretString::from("sk-planted-key"), model: "deepseek-flash".to_owned() }
+    }
+
+    fn models(names: &[&str]) -> (&'static str, u16, String) {
+        let list: Vec<_> = names.iter().map(|name| json!({"id": name})).collect();
+        ("/models", 200, json!({"data": list}).to_string())
+    }
+
+    fn account(available: bool, total: &str) -> (&'static str, u16, String) {
+        let left =
+            json!({"currency": "USD", "total_balance": total, "granted_balance": "0.00", "topped_up_balance": total});
+        ("/user/balance", 200, json!({"is_available": available, "balance_infos": [left]}).to_string())
+    }
+
+    async fn shown(pages: Vec<(&'static str, u16, String)>) -> String {
+        let provider = serving(pages).await;
+        show(&provider_checks(DEEPSEEK, ProviderKind::DeepSeek, &provider).await)
+    }
+
+    #[tokio::test]
+    async fn a_provider_is_asked_for_its_models_and_for_the_balance() {
+        let good = "ok    deepseek         the key is taken, and deepseek-flash is on offer\n";
+        assert_eq!(
+            shown(vec![models(&["deepseek-v4-pro", "deepseek-v4-flash"]), account(true, "1.00")]).await,
+            format!("{good}ok    balance          1.00 USD at DeepSeek\n")
+        );
+        assert_eq!(
+            shown(vec![models(&["deepseek-flash"]), account(false, "0.00")]).await,
+            format!(
+                "{good}note  balance          0.00 USD at DeepSeek, too little for a call\n      {:<16} -> top the account up\n",
+                ""
+            )
+        );
+    }
+
+    #[tokio::test]
+    async fn a_server_without_a_balance_is_not_blamed_for_it() {
+        let found = shown(vec![models(&["deepseek-flash"])]).await;
+        assert_eq!(found, "ok    deepseek         the key is taken, and deepseek-flash is on offer\n");
+    }
+
+    #[tokio::test]
+    async fn a_model_that_is_not_on_offer_is_told_with_those_that_are() {
+        let found = shown(vec![models(&["a", "b"])]).await;
+        let told = "note  deepseek         the key is taken, but deepseek-flash is not among the 2 models on offer\n";
+        assert_eq!(found, format!("{told}      {:<16} -> set llm.deepseek.model to one of them, such as a, b\n", ""));
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_refused_is_a_failure_and_is_not_shown() {
+        let found =
+            shown(vec![("/models", 401, "{\"error\": {\"message\": \"not sk-planted-key\"}}".to_owned())]).await;
+        let told = "FAIL  deepseek         deepseek does not accept the key; set llm.deepseek.api_key (or DEEPSEEK_API_KEY) to a valid one: not [key] (status 401)\n";
+        let remedy = "correct the setting; until then nothing is written";
+        assert_eq!(found, format!("{told}      {:<16} -> {remedy}\n", ""));
     }
 }

@@ -12,6 +12,7 @@ use super::{
     reply::Collector,
     retry::RetryPolicy,
     settings::Checked,
+    tools,
     transport::{Answered, Live, Transport},
     wire,
 };
@@ -20,6 +21,11 @@ use super::{
 pub(crate) trait Dialect: Send + Sync + 'static {
     /// The model's name as it is sent.
     fn model(&self) -> &str;
+
+    /// Whether a request may end with the model's own words.
+    fn can_continue(&self) -> bool {
+        false
+    }
 
     /// Where to send a request.
     fn url(&self, request: &ChatRequest) -> Url;
@@ -57,7 +63,11 @@ impl<D: Dialect> Client<D> {
             let body = self.dialect.body(request, stream).map_err(|reason| who.bad_request(&reason))?;
             let post = self.transport.post(self.dialect.url(request)).json(&body);
             let refusal = match self.transport.send(post, deadline).await? {
-                Answered::Accepted(response) => return Ok(self.transport.read(response, request.json, deadline)),
+                Answered::Accepted(response) => {
+                    // Where the model goes on in the middle of a text, blanks at the beginning are part of it.
+                    let json = request.json && !continues(request);
+                    return Ok(self.transport.read(response, json, deadline));
+                }
                 Answered::Refused(refusal) => refusal,
             };
             let rejected = matches!(refusal.status, 400 | 422);
@@ -77,14 +87,21 @@ impl<D: Dialect> Client<D> {
         collector.into_reply(model).ok_or_else(|| self.transport.who.incomplete("it ended without saying why"))
     }
 
-    /// An answer in JSON needs the word in the prompt, or DeepSeek sends blanks up to the limit and OpenAI refuses:
-    /// better said before it is paid for.
+    /// What would be refused, or paid for in vain, is better said before it is sent. An answer in JSON needs the word
+    /// in the prompt, or DeepSeek sends blanks up to the limit and OpenAI refuses.
     fn check(&self, request: &ChatRequest) -> Result<(), LlmError> {
+        let wrong = |message: &str| Err(self.transport.who.bad_request(message));
         let says_json = |text: &str| text.to_lowercase().contains("json");
         if request.json && !request.messages.iter().any(|message| says_json(&message.content)) {
-            return Err(self.transport.who.bad_request("JSON is asked for, but no message contains the word json"));
+            return wrong("JSON is asked for, but no message contains the word json");
         }
-        Ok(())
+        if continues(request) && !self.can_continue() {
+            return wrong("a request that ends with the assistant's own words is understood by DeepSeek only");
+        }
+        if continues(request) && request.messages.last().is_none_or(|last| last.content.trim().is_empty()) {
+            return wrong("there is no text to go on from");
+        }
+        tools::check(request).or_else(|reason| wrong(&reason))
     }
 }
 
@@ -96,6 +113,10 @@ impl<D: Dialect> ChatModel for Client<D> {
 
     fn model(&self) -> &str {
         self.dialect.model()
+    }
+
+    fn can_continue(&self) -> bool {
+        self.dialect.can_continue()
     }
 
     async fn stream(&self, request: &ChatRequest) -> Result<ChatStream, LlmError> {
@@ -122,5 +143,5 @@ impl<D: Dialect> ChatModel for Client<D> {
 
 /// Whether the model is asked to go on from its own words.
 pub(crate) fn continues(request: &ChatRequest) -> bool {
-    request.messages.last().is_some_and(|message| message.role == Role::Assistant)
+    request.messages.last().is_some_and(|message| message.role == Role::Assistant && message.tool_calls.is_empty())
 }

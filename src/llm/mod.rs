@@ -3,12 +3,17 @@
 //! [`deepseek`] speaks to DeepSeek's API and knows its habits; [`openai_compatible`] speaks to OpenAI's own API
 //! and to any server in its format. What both share lies in one place: `wire` is the format as it is sent,
 //! `sse` cuts a stream into events, `reader` turns the bytes of an answer into [`ChatEvent`]s, `transport` sends and
-//! waits, `retry` tries again. What a call costs is told by [`Prices`], from the tokens that the answer reports.
+//! waits, `retry` tries again, `tools` and `calls` say what a model may ask to have done and put together what it asks.
+//! What a call costs is told by [`Prices`], from the tokens that the answer reports. Whether a provider is better left
+//! alone for a while is told by a [`Breaker`], which the caller keeps for each.
 //!
 //! This module goes out to the network through its own client, and reads neither the environment nor the clock (apart
 //! from the timers that bound a call). A key never enters an error, a log line or a debug print; a prompt or an answer
 //! enters log lines at debug at most.
 
+mod balance;
+mod breaker;
+mod calls;
 mod client;
 mod deepseek;
 mod error;
@@ -21,6 +26,7 @@ mod reply;
 mod retry;
 mod settings;
 mod sse;
+mod tools;
 mod transport;
 mod who;
 mod wire;
@@ -34,11 +40,14 @@ use async_trait::async_trait;
 use futures::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
 
+pub use balance::{Account, Balance, balance};
+pub use breaker::{Admission, Breaker, BreakerSettings, Resting};
 pub use error::LlmError;
 pub use models::{ProviderKind, available_models};
 pub use prices::{Limits, Prices, PricesError, Successor};
 pub use reply::{ChatEvent, ChatReply, FinishReason, Usage};
 pub use settings::{DEEPSEEK_URL, OPENAI_URL, ProviderSettings};
+pub use tools::{Tool, ToolCall, ToolChoice};
 
 use reply::Collector;
 
@@ -62,6 +71,12 @@ pub trait ChatModel: Send + Sync {
     /// The model's name as it is sent, and the name to ask [`Prices`] about. A retired name that was configured has
     /// been translated here.
     fn model(&self) -> &str;
+
+    /// Whether it goes on from its own words when a request ends with them, so that an answer that stopped at
+    /// [`FinishReason::Length`] can be finished. One that does not refuses such a request.
+    fn can_continue(&self) -> bool {
+        false
+    }
 
     /// Asks for an answer piece by piece.
     ///
@@ -96,12 +111,15 @@ pub trait ChatModel: Send + Sync {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ChatRequest {
     /// The conversation so far. When the last message is the assistant's, the model goes on from it, which is how an
-    /// answer that stopped at [`FinishReason::Length`] is finished; DeepSeek only.
+    /// answer that stopped at [`FinishReason::Length`] is finished, without thinking and without saying again what it
+    /// has said. Only where [`ChatModel::can_continue`], and not from blanks: anything else is a
+    /// [`LlmError::BadRequest`].
     pub messages: Vec<Message>,
     /// 0.0 for planning and judging, at most 1.0 for cited answers. Left out for models that do not take it, and
     /// while thinking, where it would be ignored. `None`: the provider's default (DeepSeek: 1.0).
     pub temperature: Option<f32>,
-    /// The longest answer in tokens, thoughts included. `None`: the provider's default.
+    /// The longest answer in tokens, thoughts included. `None`: the provider's default. Where [`Prices::limits`] knows
+    /// that the model gives less, that is asked for.
     pub max_tokens: Option<u32>,
     /// Asks for one JSON object. A message must then contain the word `json`, or the call is a
     /// [`LlmError::BadRequest`]; blank output is [`LlmError::Unusable`], and has been retried. That the output is
@@ -110,6 +128,10 @@ pub struct ChatRequest {
     /// Whether and how hard to think first. `None`: as the model's name implies, else the provider's default
     /// (DeepSeek: on).
     pub thinking: Option<Thinking>,
+    /// What the model may ask to have done.
+    pub tools: Vec<Tool>,
+    /// Whether it may, must or must not.
+    pub tool_choice: ToolChoice,
 }
 
 /// One turn of a conversation. Plain text only, which is all that DeepSeek takes.
@@ -117,24 +139,40 @@ pub struct ChatRequest {
 pub struct Message {
     /// Who speaks.
     pub role: Role,
-    /// What is said.
+    /// What is said; may be empty beside tool calls.
     pub content: String,
+    /// The thoughts before an assistant's turn, as [`ChatReply::reasoning`] had them. DeepSeek wants them back in
+    /// every later request when tools were called in that exchange; otherwise they are not sent.
+    pub reasoning: String,
+    /// What an assistant's turn wanted tools to do. The next messages have to be their results.
+    pub tool_calls: Vec<ToolCall>,
+    /// The call that a tool's result belongs to.
+    pub tool_call_id: Option<String>,
 }
 
 impl Message {
     /// The instruction that the model answers under.
     pub fn system(content: impl Into<String>) -> Self {
-        Self { role: Role::System, content: content.into() }
+        Self::plain(Role::System, content.into())
     }
 
     /// What the user says.
     pub fn user(content: impl Into<String>) -> Self {
-        Self { role: Role::User, content: content.into() }
+        Self::plain(Role::User, content.into())
     }
 
-    /// What the model said earlier.
+    /// What the model said earlier. An answer with tool calls is made a turn by [`ChatReply::into_message`].
     pub fn assistant(content: impl Into<String>) -> Self {
-        Self { role: Role::Assistant, content: content.into() }
+        Self::plain(Role::Assistant, content.into())
+    }
+
+    /// What came of the [`ToolCall`] with this id.
+    pub fn tool_result(call_id: impl Into<String>, content: impl Into<String>) -> Self {
+        Self { tool_call_id: Some(call_id.into()), ..Self::plain(Role::Tool, content.into()) }
+    }
+
+    fn plain(role: Role, content: String) -> Self {
+        Self { role, content, reasoning: String::new(), tool_calls: Vec::new(), tool_call_id: None }
     }
 }
 
@@ -148,6 +186,8 @@ pub enum Role {
     User,
     /// The model.
     Assistant,
+    /// A tool, with the result of a call.
+    Tool,
 }
 
 /// Whether a model thinks before it answers, and how hard.

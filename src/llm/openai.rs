@@ -9,8 +9,8 @@ use reqwest::Url;
 
 use super::{
     ChatModel, ChatRequest, LlmError, ProviderSettings, Thinking,
-    client::{Client, Dialect, continues},
-    settings::{Checked, Names, below},
+    client::{Client, Dialect},
+    settings::{Checked, Names, below, table},
     wire::Request,
 };
 
@@ -25,6 +25,8 @@ pub(crate) const NAMES: Names = Names {
 pub(crate) struct OpenAi {
     base: Url,
     model: String,
+    /// The longest answer in tokens, where it is known.
+    max_output: Option<u32>,
     family: Family,
     /// The server has refused `stream_options`; usage is then unknown in streams, unless it is sent unasked.
     without_stream_options: AtomicBool,
@@ -69,15 +71,16 @@ impl Family {
 
 pub(crate) fn build(settings: ProviderSettings) -> Result<Arc<dyn ChatModel>, LlmError> {
     let checked = Checked::new(&settings, &NAMES)?;
-    let dialect = OpenAi::new(&checked, &settings.model);
+    let dialect = OpenAi::new(&checked, &settings.model)?;
     Client::shared(&settings, checked, dialect)
 }
 
 impl OpenAi {
-    pub(crate) fn new(checked: &Checked, name: &str) -> Self {
+    pub(crate) fn new(checked: &Checked, name: &str) -> Result<Self, LlmError> {
         let model = name.trim().to_owned();
-        let family = Family::of(&model);
-        Self { base: checked.base.clone(), model, family, without_stream_options: AtomicBool::new(false) }
+        let (base, family) = (checked.base.clone(), Family::of(&model));
+        let max_output = table()?.limits(&model).map(|limits| limits.max_output);
+        Ok(Self { base, model, max_output, family, without_stream_options: AtomicBool::new(false) })
     }
 }
 
@@ -91,10 +94,7 @@ impl Dialect for OpenAi {
     }
 
     fn body<'a>(&'a self, request: &'a ChatRequest, stream: bool) -> Result<Request<'a>, String> {
-        if continues(request) {
-            return Err("a request that ends with the assistant's own words is understood by DeepSeek only".to_owned());
-        }
-        let mut body = Request::new(&self.model, request, stream);
+        let mut body = Request::new(&self.model, self.max_output, request, stream);
         if self.without_stream_options.load(Ordering::Relaxed) {
             body.stream_options = None;
         }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::Usage;
 
 const BUNDLED: &str = include_str!("prices.toml");
+const HOURS_OF_A_WEEK: usize = 7 * 24;
 
 /// The table of prices cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -142,8 +143,32 @@ impl Prices {
     #[must_use]
     pub fn cost_usd(&self, model: &str, usage: &Usage, at: Timestamp) -> Option<f64> {
         let model = self.model(model)?;
-        let peak = model.peak.as_ref().filter(|peak| self.is_peak(&peak.hours, at)).map(|peak| peak.price);
+        let peak = model.peak.as_ref().filter(|peak| self.is_within(&peak.hours, at)).map(|peak| peak.price);
         Some(peak.unwrap_or(model.price).of(usage))
+    }
+
+    /// Whether a call costs more at this moment than at others; never for a model that costs the same at all times.
+    /// `None` when the model has no known price.
+    #[must_use]
+    pub fn is_peak(&self, model: &str, at: Timestamp) -> Option<bool> {
+        let model = self.model(model)?;
+        Some(model.peak.as_ref().is_some_and(|peak| self.is_within(&peak.hours, at)))
+    }
+
+    /// The first moment from `at` on that is not at peak hours: when work that can wait may begin at the low price.
+    /// `None` when the model has no known price.
+    #[must_use]
+    pub fn next_off_peak(&self, model: &str, at: Timestamp) -> Option<Timestamp> {
+        let Some(peak) = &self.model(model)?.peak else { return Some(at) };
+        let mut start = at;
+        // Hours that touch are one peak; no peak goes on over a weekend.
+        for _ in 0..HOURS_OF_A_WEEK {
+            if !self.is_within(&peak.hours, start) {
+                return Some(start);
+            }
+            start = next_hour(start)?;
+        }
+        None
     }
 
     /// What the same tokens would have cost at the model that answers are compared with ([`Self::baseline_model`]), in
@@ -163,6 +188,12 @@ impl Prices {
     #[must_use]
     pub fn successor(&self, name: &str) -> Option<&Successor> {
         self.retired.get(name)
+    }
+
+    /// Whether two names are of one model, by the table.
+    #[must_use]
+    pub fn is_one_model(&self, name: &str, other: &str) -> bool {
+        matches!((self.model(name), self.model(other)), (Some(one), Some(other)) if std::ptr::eq(one, other))
     }
 
     /// How much a model takes and gives; `None` when that is not known.
@@ -188,12 +219,17 @@ impl Prices {
         self.models.get(name).or_else(by_other_name)
     }
 
-    fn is_peak(&self, hours: &str, at: Timestamp) -> bool {
+    fn is_within(&self, hours: &str, at: Timestamp) -> bool {
         let utc = at.to_zoned(TimeZone::UTC);
         let weekend = matches!(utc.weekday(), Weekday::Saturday | Weekday::Sunday);
         let within = |&(from, until): &(i8, i8)| (from..until).contains(&utc.hour());
         !weekend && self.peak_hours.get(hours).is_some_and(|peak| peak.hours.iter().any(within))
     }
+}
+
+fn next_hour(at: Timestamp) -> Option<Timestamp> {
+    let second = at.as_second();
+    Timestamp::from_second(second - second.rem_euclid(3600) + 3600).ok()
 }
 
 impl Price {

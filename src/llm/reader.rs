@@ -4,10 +4,12 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use super::{
-    ChatEvent, FinishReason, LlmError, Usage, rejection,
+    ChatEvent, FinishReason, LlmError, Usage,
+    calls::Calls,
+    rejection,
     sse::SseParser,
     who::Who,
-    wire::{Answer, Choice},
+    wire::{Answer, Choice, Parts, WireUsage},
 };
 
 /// The largest event of a stream, in bytes; usual ones have some hundred.
@@ -18,6 +20,7 @@ pub(crate) const LARGEST_DOCUMENT: usize = 32 << 20;
 const LONGEST_STREAM: usize = 512 << 20;
 
 /// The reading of one answer.
+#[derive(Clone)]
 pub(crate) struct Reader {
     who: Arc<Who>,
     shape: Shape,
@@ -27,6 +30,7 @@ pub(crate) struct Reader {
 
 /// Which of the two shapes the answer has. The first byte that is not blank decides: DeepSeek sends empty lines before
 /// a document while it waits, and some servers name the wrong content type or ignore `stream`.
+#[derive(Clone)]
 enum Shape {
     Undecided,
     Document(Vec<u8>),
@@ -182,14 +186,15 @@ impl Reader {
 }
 
 /// What is known of the answer so far.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Progress {
     /// Whether text that is only blanks is an answer.
     blanks_count: bool,
-    /// Whether text or thoughts were given out.
+    /// Whether text, thoughts or tool calls have begun.
     said: bool,
     /// Whether text was given out.
     spoke: bool,
+    calls: Calls,
     finish: Option<String>,
     usage: Option<Usage>,
     model: Option<String>,
@@ -203,7 +208,7 @@ impl Progress {
         if let Some(error) = answer.error {
             return Err(rejection::error_in_answer(who, error.into_object()));
         }
-        self.usage = answer.usage.and_then(super::wire::WireUsage::into_usage).or(self.usage);
+        self.usage = answer.usage.and_then(WireUsage::into_usage).or(self.usage);
         self.model = answer.model.filter(|name| !name.is_empty()).or(self.model.take());
         for choice in answer.choices.unwrap_or_default().into_iter().filter(Choice::is_first) {
             self.take_choice(choice, out);
@@ -213,7 +218,7 @@ impl Progress {
 
     fn take_choice(&mut self, mut choice: Choice, out: &mut VecDeque<ChatEvent>) {
         let finish = choice.finish_reason.take().filter(|reason| !reason.is_empty());
-        let (reasoning, text) = choice.into_parts();
+        let Parts { reasoning, text, calls, whole_calls } = choice.into_parts();
         if !reasoning.is_empty() {
             self.said = true;
             out.push_back(ChatEvent::Reasoning(reasoning));
@@ -223,10 +228,14 @@ impl Progress {
             (self.said, self.spoke) = (true, true);
             out.push_back(ChatEvent::Text(text));
         }
+        for call in calls {
+            self.said = true;
+            if whole_calls { self.calls.add_whole(call) } else { self.calls.add_piece(call) }
+        }
         self.finish = finish.or(self.finish.take());
     }
 
-    /// The answer is over: gives out the last event, if there was an answer.
+    /// The answer is over: gives out its tool calls and the last event, if there was an answer.
     fn conclude(&mut self, who: &Who, out: &mut VecDeque<ChatEvent>) -> Result<(), LlmError> {
         let unusable = |message: &str| LlmError::Unusable {
             provider: who.provider(),
@@ -238,12 +247,18 @@ impl Progress {
                 return Err(unusable("it gave up in mid-answer for want of resources"));
             }
             Some(reason) => FinishReason::from_wire(reason),
+            None if !self.calls.is_empty() => FinishReason::ToolCalls,
             None if self.spoke => FinishReason::Stop,
             None => return Err(who.incomplete("it ended without a word and without a reason")),
         };
         let ended_by_itself = matches!(reason, FinishReason::Stop | FinishReason::Length);
-        if !self.blanks_count && !self.spoke && ended_by_itself {
+        if !self.blanks_count && !self.spoke && self.calls.is_empty() && ended_by_itself {
             return Err(unusable("JSON was asked for and blanks came"));
+        }
+        let cut = matches!(reason, FinishReason::Length | FinishReason::ContentFilter);
+        let calls = self.calls.finish(cut).ok_or_else(|| who.malformed("a tool call names no tool"))?;
+        if !calls.is_empty() {
+            out.push_back(ChatEvent::ToolCalls(calls));
         }
         self.done = true;
         out.push_back(ChatEvent::Finish { reason, usage: self.usage });

@@ -4,6 +4,8 @@ use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
+use super::{Message, ToolCall};
+
 /// A piece of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChatEvent {
@@ -11,6 +13,10 @@ pub enum ChatEvent {
     Text(String),
     /// The next words of the model's thoughts; never empty, and no part of the answer.
     Reasoning(String),
+    /// What the model wants tools to do; never empty, at most once, and right before the end. Calls that were cut off
+    /// ([`FinishReason::Length`]) are left out. Whether there is this event counts, and not the reason to stop: some
+    /// servers say [`FinishReason::Stop`] with it.
+    ToolCalls(Vec<ToolCall>),
     /// The answer is over; the last event.
     Finish {
         /// Why it is over.
@@ -29,7 +35,7 @@ pub enum FinishReason {
     Stop,
     /// It reached `max_tokens` or the end of its context: the text breaks off.
     Length,
-    /// It wants a tool to be called. No tools are offered by this client.
+    /// It wants tools to be called; see [`ChatEvent::ToolCalls`].
     ToolCalls,
     /// The provider's filter cut in.
     ContentFilter,
@@ -88,6 +94,8 @@ pub struct ChatReply {
     pub text: String,
     /// The model's thoughts; empty when it did not think or keeps them to itself.
     pub reasoning: String,
+    /// What it wants tools to do, in its order; see [`ChatEvent::ToolCalls`].
+    pub tool_calls: Vec<ToolCall>,
     /// Why it stopped.
     pub finish: FinishReason,
     /// The tokens it took, attempts that were thrown away included; `None` when the server does not say.
@@ -96,11 +104,22 @@ pub struct ChatReply {
     pub model: String,
 }
 
+impl ChatReply {
+    /// The answer as a turn of the conversation that goes on: behind it comes a [`Message::tool_result`] for each of
+    /// its calls, or what the user says.
+    #[must_use]
+    pub fn into_message(self) -> Message {
+        let Self { text, reasoning, tool_calls, .. } = self;
+        Message { reasoning, tool_calls, ..Message::assistant(text) }
+    }
+}
+
 /// Puts events together into a reply.
 #[derive(Debug, Default)]
 pub(crate) struct Collector {
     text: String,
     reasoning: String,
+    tool_calls: Vec<ToolCall>,
     end: Option<(FinishReason, Option<Usage>)>,
 }
 
@@ -109,6 +128,7 @@ impl Collector {
         match event {
             ChatEvent::Text(text) => self.text.push_str(&text),
             ChatEvent::Reasoning(text) => self.reasoning.push_str(&text),
+            ChatEvent::ToolCalls(calls) => self.tool_calls.extend(calls),
             ChatEvent::Finish { reason, usage } => self.end = Some((reason, usage)),
         }
     }
@@ -116,6 +136,7 @@ impl Collector {
     /// `None` when no [`ChatEvent::Finish`] came: what was collected is then no answer.
     pub(crate) fn into_reply(self, model: String) -> Option<ChatReply> {
         let (finish, usage) = self.end?;
-        Some(ChatReply { text: self.text, reasoning: self.reasoning, finish, usage, model })
+        let Self { text, reasoning, tool_calls, .. } = self;
+        Some(ChatReply { text, reasoning, tool_calls, finish, usage, model })
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{LlmError, who::Who};
+use super::{LlmError, Prices, who::Who};
 
 /// DeepSeek's own address. With `/v1` it means the same.
 pub const DEEPSEEK_URL: &str = "https://api.deepseek.com";
@@ -133,4 +133,12 @@ pub(crate) fn below(base: &Url, path: &[&str]) -> Url {
         segments.pop_if_empty().extend(path);
     }
     url
+}
+
+/// The table of models, as every client needs it.
+pub(crate) fn table() -> Result<Prices, LlmError> {
+    Prices::bundled().map_err(|error| LlmError::Misconfigured {
+        setting: "the table of prices".to_owned(),
+        message: error.to_string(),
+    })
 }

@@ -10,7 +10,7 @@ pub(crate) struct TooLong;
 const BOM: &[u8] = "\u{feff}".as_bytes();
 
 /// The parser's state between two pieces of a stream.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct SseParser {
     limit: usize,
     line: Vec<u8>,

@@ -100,6 +100,7 @@ fn a_request_that_ends_with_the_model_goes_on_from_there_at_beta() {
         ("https://api.deepseek.com", "https://api.deepseek.com/beta/chat/completions"),
         ("https://api.deepseek.com/v1/", "https://api.deepseek.com/beta/chat/completions"),
         ("https://api.deepseek.com/beta", "https://api.deepseek.com/beta/chat/completions"),
+        ("https://api.deepseek.com/beta/", "https://api.deepseek.com/beta/chat/completions"),
         ("http://gateway.example/deep/v1", "http://gateway.example/deep/beta/chat/completions"),
     ];
     for (base, url) in bases {
@@ -152,4 +153,49 @@ async fn stream_options_are_never_dropped() {
     let model: std::sync::Arc<dyn ChatModel> = Kind::DeepSeek.at(&server.address);
     assert!(matches!(model.stream(&question()).await.err().unwrap(), LlmError::BadRequest { .. }));
     assert_eq!(server.calls().len(), 1);
+}
+
+#[test]
+fn no_answer_longer_than_the_model_gives_is_asked_for() {
+    let cases = [
+        ("https://api.deepseek.com", "deepseek-flash", 384_000),
+        ("https://api.deepseek.com", "deepseek-chat", 384_000),
+        ("https://api.deepseek.com", "deepseek-v4-pro", 384_000),
+        ("http://gateway.example", "deepseek-chat", 8_000),
+        ("http://gateway.example", "deepseek-reasoner", 64_000),
+        ("http://gateway.example", "some-model", 1_000_000),
+    ];
+    for (base, model, most) in cases {
+        let asked = |tokens| body(&dialect(base, model), &ChatRequest { max_tokens: Some(tokens), ..question() });
+        assert_eq!(asked(1_000_000)["max_tokens"], json!(most), "{base} {model}");
+        assert_eq!(asked(100)["max_tokens"], json!(100), "{base} {model}");
+    }
+    assert_eq!(body(&dialect("https://api.deepseek.com", "deepseek-flash"), &question()).get("max_tokens"), None);
+}
+
+/// What the provider's cache needs: the messages go out in the order in which they were put, the instruction first,
+/// and requests that begin alike are the same bytes up to where they part, tools or not.
+#[test]
+fn requests_that_begin_alike_are_alike_up_to_where_they_part() {
+    let flash = dialect("https://api.deepseek.com", "deepseek-flash");
+    let asked = |question: &str| {
+        let messages = ["Cite.", "Evidence."].map(Message::system).into_iter().chain([Message::user(question)]);
+        let request = ChatRequest { messages: messages.collect(), temperature: Some(0.0), ..ChatRequest::default() };
+        serde_json::to_string(&flash.body(&request, true).unwrap()).unwrap()
+    };
+    let beginning = "{\"model\":\"deepseek-flash\",\"messages\":[{\"role\":\"system\",\"content\":\"Cite.\"},\
+                     {\"role\":\"system\",\"content\":\"Evidence.\"},{\"role\":\"user\",\"content\":\"";
+    assert!(asked("One?").starts_with(&format!("{beginning}One?")), "{}", asked("One?"));
+    assert!(asked("Two?").starts_with(&format!("{beginning}Two?")), "{}", asked("Two?"));
+}
+
+/// Only the plain mode is there to be asked for: a schema would be refused.
+#[tokio::test]
+async fn a_schema_is_never_sent_for_an_answer_in_json() {
+    let request = ChatRequest { json: true, temperature: Some(0.0), thinking: Some(Thinking::Off), ..question() };
+    let server = Server::playing([Reply::json(super::DEEPSEEK_ANSWER)]).await;
+    Kind::DeepSeek.at(&server.address).complete(&request).await.unwrap();
+    let sent = server.calls().remove(0).body;
+    assert_eq!((&sent["response_format"], &sent["temperature"]), (&json!({"type": "json_object"}), &json!(0.0)));
+    assert!(!sent.to_string().contains("schema"));
 }

@@ -1,5 +1,8 @@
 //! Tests of the model clients: one suite for both, what is each one's own, the pure parts, and real recordings.
 
+mod balance;
+mod breaker;
+mod calls;
 mod deepseek;
 mod errors;
 mod openai;
@@ -10,7 +13,9 @@ mod server;
 mod settings;
 mod sse;
 mod suite;
+mod tools;
 mod trouble;
+mod waiting;
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,8 +23,8 @@ use futures::StreamExt;
 use secrecy::SecretString;
 
 use super::{
-    ChatEvent, ChatModel, ChatRequest, FinishReason, LlmError, Message, ProviderSettings, Usage, deepseek as connect,
-    openai_compatible, who::Who,
+    ChatEvent, ChatModel, ChatRequest, FinishReason, LlmError, Message, ProviderSettings, ToolCall, Usage,
+    deepseek as connect, openai_compatible, who::Who,
 };
 
 pub(super) const KEY: &str = "sk-0123456789abcdefghij";
@@ -30,6 +35,7 @@ pub(super) const ANSWER_USAGE: Usage =
 pub(super) const DEEPSEEK_ANSWER: &str = include_str!("../../../tests/fixtures/llm/deepseek_answer.json");
 pub(super) const DEEPSEEK_STREAM: &str = include_str!("../../../tests/fixtures/llm/deepseek_stream.sse");
 pub(super) const DEEPSEEK_THINKING: &str = include_str!("../../../tests/fixtures/llm/deepseek_thinking.sse");
+pub(super) const DEEPSEEK_TOOLS: &str = include_str!("../../../tests/fixtures/llm/deepseek_tools.sse");
 pub(super) const OPENAI_ANSWER: &str = include_str!("../../../tests/fixtures/llm/openai_answer.json");
 pub(super) const OPENAI_STREAM: &str = include_str!("../../../tests/fixtures/llm/openai_stream.sse");
 
@@ -114,6 +120,10 @@ pub(super) async fn all(model: &dyn ChatModel, request: &ChatRequest) -> Vec<Res
 
 pub(super) fn text(text: &str) -> ChatEvent {
     ChatEvent::Text(text.to_owned())
+}
+
+pub(super) fn call(id: &str, name: &str, arguments: &str) -> ToolCall {
+    ToolCall { id: id.to_owned(), name: name.to_owned(), arguments: arguments.to_owned() }
 }
 
 pub(super) fn stop(usage: Option<Usage>) -> ChatEvent {

@@ -18,7 +18,7 @@ use crate::llm::{
 
 fn body(model: &str, request: &ChatRequest) -> serde_json::Value {
     let settings = ProviderSettings::new(OPENAI_URL, Some(SecretString::from(KEY)), model);
-    let dialect = OpenAi::new(&Checked::new(&settings, &NAMES).unwrap(), model);
+    let dialect = OpenAi::new(&Checked::new(&settings, &NAMES).unwrap(), model).unwrap();
     assert_eq!(dialect.url(request).as_str(), "https://api.openai.com/v1/chat/completions");
     serde_json::to_value(dialect.body(request, false).unwrap()).unwrap()
 }

@@ -148,3 +148,59 @@ fn tables_that_are_not_consistent_are_refused() {
         assert!(matches!(Prices::parse(wrong), Err(PricesError::Unreadable(_))), "{wrong}");
     }
 }
+
+#[test]
+fn peak_hours_are_told_and_work_that_can_wait_is_told_until_when() {
+    let next = |from: &str| prices().next_off_peak("deepseek-flash", at(from));
+    let peak = |time: &str| prices().is_peak("deepseek-flash", at(time));
+    // A Monday.
+    for (from, until) in [
+        ("2026-11-16T01:00:00Z", "2026-11-16T04:00:00Z"),
+        ("2026-11-16T03:59:59.5Z", "2026-11-16T04:00:00Z"),
+        ("2026-11-16T06:30:00Z", "2026-11-16T10:00:00Z"),
+        ("2026-11-20T09:59:59Z", "2026-11-20T10:00:00Z"),
+    ] {
+        assert_eq!((peak(from), next(from)), (Some(true), Some(at(until))), "{from}");
+    }
+    for now in ["2026-11-16T00:59:59Z", "2026-11-16T04:00:00Z", "2026-11-16T05:59:59Z", "2026-11-21T02:00:00Z"] {
+        assert_eq!((peak(now), next(now)), (Some(false), Some(at(now))), "{now}");
+    }
+}
+
+#[test]
+fn what_costs_the_same_at_all_times_has_no_peak_and_what_is_not_known_none_that_is_known() {
+    for model in ["gpt-5", "deepseek-chat"] {
+        assert_eq!(prices().is_peak(model, at(PEAK)), Some(false));
+        assert_eq!(prices().next_off_peak(model, at(PEAK)), Some(at(PEAK)));
+    }
+    assert_eq!(prices().is_peak("llama3", at(PEAK)), None);
+    assert_eq!(prices().next_off_peak("llama3", at(PEAK)), None);
+}
+
+#[test]
+fn hours_that_touch_are_one_peak_and_one_without_end_has_no_end() {
+    let table = |hours: &str| {
+        let price = "hit = 1, miss = 2, output = 3";
+        Prices::parse(&format!(
+            "as_of = \"2026-11\"\nbaseline = \"m\"\ntokens_per_character = {{ english = 0.3, chinese = 0.6 }}\n\
+             [peak_hours.x]\nhours = {hours}\n\
+             [models.m]\nprice = {{ {price} }}\npeak = {{ hours = \"x\", {price} }}\n"
+        ))
+        .unwrap()
+    };
+    let two = table("[[1, 4], [4, 6], [22, 24]]");
+    assert_eq!(two.next_off_peak("m", at("2026-11-16T02:00:00Z")), Some(at("2026-11-16T06:00:00Z")));
+    assert_eq!(two.next_off_peak("m", at("2026-11-16T22:00:00Z")), Some(at("2026-11-17T00:00:00Z")));
+    // Only the weekend is cheap.
+    let days = table("[[0, 24]]");
+    assert_eq!(days.next_off_peak("m", at("2026-11-16T00:00:00Z")), Some(at("2026-11-21T00:00:00Z")));
+    assert_eq!(days.next_off_peak("m", Timestamp::MAX), None);
+}
+
+#[test]
+fn names_of_one_model_are_known_as_such() {
+    let prices = prices();
+    assert!(prices.is_one_model("deepseek-flash", "deepseek-v4-flash"));
+    assert!(!prices.is_one_model("deepseek-flash", "deepseek-v4-pro"));
+    assert!(!prices.is_one_model("llama3", "llama3"), "the table does not know it");
+}

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::{DEEPSEEK_ANSWER, DEEPSEEK_STREAM, DEEPSEEK_THINKING, KEY, OPENAI_STREAM, stop, text, who};
+use super::{DEEPSEEK_ANSWER, DEEPSEEK_STREAM, DEEPSEEK_THINKING, DEEPSEEK_TOOLS, KEY, OPENAI_STREAM, stop, text, who};
 use crate::llm::{ChatEvent, FinishReason, LlmError, Usage, reader::Reader};
 
 pub(super) type Read = (Vec<ChatEvent>, Option<LlmError>);
@@ -123,13 +123,6 @@ fn content_in_parts_is_joined() {
 }
 
 #[test]
-fn an_answer_of_tool_calls_only_is_an_answer_without_text() {
-    let message = json!({"role": "assistant", "content": "", "tool_calls": [{"id": "1", "type": "function"}]});
-    let answer = json!({"choices": [{"message": message, "finish_reason": "tool_calls"}]});
-    assert_eq!(read(&answer.to_string()), (vec![finish(FinishReason::ToolCalls)], None));
-}
-
-#[test]
 fn usage_that_grows_in_every_event_is_not_added_up() {
     let counted = |n: u64| {
         let usage = json!({"prompt_tokens": 5, "completion_tokens": n});
@@ -215,6 +208,17 @@ fn what_a_malformed_answer_says_is_quoted_shortly_and_without_the_key() {
     assert_eq!(message.chars().count(), 301);
 }
 
+/// In two pieces, at every place.
+#[test]
+fn a_cut_at_any_byte_changes_nothing() {
+    for body in [DEEPSEEK_ANSWER, DEEPSEEK_STREAM, DEEPSEEK_THINKING, DEEPSEEK_TOOLS, OPENAI_STREAM] {
+        let whole = read(body);
+        for cut in 1..body.len() {
+            assert_eq!(read_in_pieces(body.as_bytes(), false, &[cut, usize::MAX]), whole, "cut at {cut}: {body}");
+        }
+    }
+}
+
 fn any_body() -> impl Strategy<Value = Vec<u8>> {
     let pieces = prop_oneof![
         Just(said("µ")),
@@ -229,6 +233,7 @@ fn any_body() -> impl Strategy<Value = Vec<u8>> {
         Just("{".to_owned()),
         Just(DEEPSEEK_ANSWER.to_owned()),
         Just(OPENAI_STREAM.to_owned()),
+        Just(DEEPSEEK_TOOLS.to_owned()),
     ];
     proptest::collection::vec(pieces, 0..8).prop_map(|pieces| pieces.concat().into_bytes())
 }

@@ -1,19 +1,22 @@
 //! Every recorded answer of DeepSeek's chat API, played back to the client and read a second time without it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::VecDeque,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    KEY, Kind, all, question, quick,
+    KEY, Kind, all, call, question, quick,
     reader::read_in_pieces,
     server::{Reply, Server},
     who,
 };
 use crate::llm::{
-    ChatEvent, ChatReply, FinishReason, LlmError, ProviderKind, ProviderSettings, Usage, available_models,
-    rejection::Refusal, reply::Collector,
+    ChatEvent, ChatReply, FinishReason, LlmError, ProviderKind, ProviderSettings, ToolCall, Usage, available_models,
+    reader::Reader, rejection::Refusal, reply::Collector,
 };
 
 /// A line of the manifest.
@@ -75,9 +78,14 @@ fn expected(body: &[u8]) -> ChatReply {
     let prompt = usage["prompt_tokens"].as_u64().unwrap();
     let hit = usage["prompt_cache_hit_tokens"].as_u64().unwrap();
     assert_eq!(hit + usage["prompt_cache_miss_tokens"].as_u64().unwrap(), prompt);
+    let mut tool_calls = expected_calls(&answers);
+    if finish == "length" {
+        tool_calls.retain(|call| serde_json::from_str::<Value>(&call.arguments).is_ok());
+    }
     ChatReply {
         text: joined("content"),
         reasoning: joined("reasoning_content"),
+        tool_calls,
         finish: match finish {
             "stop" => FinishReason::Stop,
             "length" => FinishReason::Length,
@@ -92,6 +100,24 @@ fn expected(body: &[u8]) -> ChatReply {
         }),
         model: model.to_owned(),
     }
+}
+
+/// DeepSeek numbers the calls and gives each piece its number.
+fn expected_calls(answers: &[Value]) -> Vec<ToolCall> {
+    let mut calls: Vec<ToolCall> = Vec::new();
+    for answer in answers {
+        let choice = &answer["choices"][0];
+        let said = choice.get("message").or(choice.get("delta")).unwrap();
+        for piece in said["tool_calls"].as_array().into_iter().flatten() {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let n = usize::try_from(piece["index"].as_u64().unwrap()).unwrap();
+            if n == calls.len() {
+                calls.push(call(&text(&piece["id"]), &text(&piece["function"]["name"]), ""));
+            }
+            calls[n].arguments += &text(&piece["function"]["arguments"]);
+        }
+    }
+    calls
 }
 
 #[tokio::test]
@@ -119,6 +145,7 @@ async fn recorded_answers_are_read_as_they_are() {
     assert!(answers.len() > 180, "only {} answers were found", answers.len());
 }
 
+/// Pieces of one byte are a cut at every place.
 #[test]
 fn recorded_answers_are_the_same_however_they_are_split() {
     let Some(shared) = shared() else { return };
@@ -131,7 +158,8 @@ fn recorded_answers_are_the_same_however_they_are_split() {
     }
 }
 
-/// Whatever is missing from the end of a recorded stream, it is either whole or known not to be.
+/// Whatever is missing from the end of a recorded stream, it is either whole or known not to be. It is tried what would
+/// be if it ended there: at each byte towards its end, where the reason to stop stands, and at every 97th before.
 #[test]
 fn recorded_streams_that_are_cut_are_never_taken_for_whole() {
     let Some(shared) = shared() else { return };
@@ -142,20 +170,59 @@ fn recorded_streams_that_are_cut_are_never_taken_for_whole() {
         let body = stream.body(&shared);
         let text = String::from_utf8_lossy(&body);
         let reason_at = text.find("\"finish_reason\":\"").unwrap();
-        for cut in (0..body.len()).step_by(body.len() / 20 + 1) {
-            let (events, error) = read_in_pieces(&body[..cut], false, &[usize::MAX]);
-            let finished = matches!(events.last(), Some(ChatEvent::Finish { .. }));
-            assert_eq!(finished, error.is_none(), "{} cut at {cut}", stream.file);
-            assert!(!finished || cut > reason_at, "{} cut at {cut}", stream.file);
-            assert!(
-                error.is_none_or(|error| matches!(error, LlmError::Incomplete { .. })),
-                "{} cut at {cut}",
-                stream.file
-            );
-            cuts += 1;
+        let (mut reader, mut out) = (Reader::new(who(KEY), false), VecDeque::new());
+        for (cut, byte) in body.iter().enumerate() {
+            if reader.is_done() {
+                break;
+            }
+            if cut % 97 == 0 || cut + 1000 > body.len() {
+                match reader.clone().finish(&mut VecDeque::new()) {
+                    Ok(()) => assert!(cut > reason_at, "{} cut at {cut}", stream.file),
+                    Err(LlmError::Incomplete { .. }) => {}
+                    Err(other) => panic!("{} cut at {cut}: {other}", stream.file),
+                }
+                cuts += 1;
+            }
+            reader.push(&[*byte], &mut out).unwrap();
         }
+        assert!(reader.is_done(), "{}", stream.file);
     }
-    assert!(cuts > 1000, "only {cuts} cuts were made");
+    assert!(cuts > 80_000, "only {cuts} cuts were made");
+}
+
+/// The calls that were recorded, as a whole: where a limit cut in, none that is not all there.
+#[test]
+fn recorded_tool_calls_come_out_whole() {
+    let Some(shared) = shared() else { return };
+    let mut seen = std::collections::BTreeMap::new();
+    for answer in recordings(&shared).iter().filter(|recording| recording.is_chat() && recording.status == 200) {
+        let (events, _) = read_in_pieces(&answer.body(&shared), false, &[usize::MAX]);
+        let calls = events.iter().find_map(|event| match event {
+            ChatEvent::ToolCalls(calls) => Some(calls.as_slice()),
+            _ => None,
+        });
+        let calls = calls.unwrap_or_default();
+        for call in calls {
+            assert!(serde_json::from_str::<Value>(&call.arguments).unwrap().is_object(), "{}", answer.file);
+            assert!(call.id.starts_with("call_") && !call.name.is_empty(), "{}", answer.file);
+        }
+        let Some(ChatEvent::Finish { reason, .. }) = events.last() else { panic!("{}", answer.file) };
+        *seen.entry((answer.file.ends_with(".sse"), format!("{reason:?}"), calls.len())).or_insert(0) += 1;
+    }
+    let seen: Vec<_> = seen.iter().map(|((stream, reason, n), times)| (*stream, reason.as_str(), *n, *times)).collect();
+    let expected = [
+        (false, "Length", 0, 18),
+        (false, "Length", 1, 1),
+        (false, "Stop", 0, 47),
+        (false, "ToolCalls", 1, 37),
+        (false, "ToolCalls", 2, 6),
+        (true, "Length", 0, 19),
+        (true, "Length", 1, 1),
+        (true, "Stop", 0, 34),
+        (true, "ToolCalls", 1, 15),
+        (true, "ToolCalls", 2, 6),
+    ];
+    assert_eq!(seen, expected);
 }
 
 #[test]

@@ -23,6 +23,7 @@ pub(super) struct Reply {
     pieces: Vec<Vec<u8>>,
     pause: Duration,
     end: End,
+    mute: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -34,8 +35,15 @@ enum End {
 
 impl Reply {
     pub(super) fn status(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, headers: Vec::new(), pieces: vec![body.into()], pause: Duration::ZERO, end: End::Close }
-            .header("content-type", "application/json")
+        Self {
+            status,
+            headers: Vec::new(),
+            pieces: vec![body.into()],
+            pause: Duration::ZERO,
+            end: End::Close,
+            mute: false,
+        }
+        .header("content-type", "application/json")
     }
 
     pub(super) fn json(body: impl Into<Vec<u8>>) -> Self {
@@ -67,6 +75,12 @@ impl Reply {
     /// Leaves the connection open where the body should go on, and says nothing more.
     pub(super) fn hanging(mut self) -> Self {
         self.end = End::Hang;
+        self
+    }
+
+    /// Does not even answer with a status.
+    pub(super) fn mute(mut self) -> Self {
+        self.mute = true;
         self
     }
 
@@ -144,5 +158,9 @@ async fn answer(State(script): State<Script>, request: Request) -> Response {
         body: serde_json::from_slice(&body).unwrap_or_default(),
     });
     let reply = script.replies.lock().unwrap().pop_front();
-    reply.unwrap_or_else(|| Reply::status(418, "the script is over")).into_response()
+    let reply = reply.unwrap_or_else(|| Reply::status(418, "the script is over"));
+    if reply.mute {
+        return std::future::pending().await;
+    }
+    reply.into_response()
 }

@@ -62,6 +62,14 @@ fn the_address_in_errors_has_no_user_path_or_query() {
     assert!(!checked.own);
 }
 
+/// DeepSeek lets a request wait for up to 10 minutes and ends a connection after 30.
+#[test]
+fn the_usual_times_end_before_the_providers_own() {
+    let usual = ProviderSettings::new("http://localhost", None, "m");
+    assert!(usual.first_word_timeout < std::time::Duration::from_secs(10 * 60));
+    assert!(usual.deadline < std::time::Duration::from_secs(30 * 60));
+}
+
 #[test]
 fn a_time_without_end_is_allowed() {
     let forever = std::time::Duration::MAX;

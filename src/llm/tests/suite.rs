@@ -64,6 +64,7 @@ async fn gives_a_whole_answer(kind: Kind) {
     let expected = ChatReply {
         text: ANSWER.to_owned(),
         reasoning: String::new(),
+        tool_calls: Vec::new(),
         finish: FinishReason::Stop,
         usage: Some(ANSWER_USAGE),
         model: model.to_owned(),
@@ -297,6 +298,7 @@ async fn the_collected_stream_is_the_whole_answer(kind: Kind) {
     let expected = ChatReply {
         text: "4".to_owned(),
         reasoning: "Two and two make four.".to_owned(),
+        tool_calls: Vec::new(),
         finish: FinishReason::Stop,
         usage: Some(usage),
         model: "some-model".to_owned(),

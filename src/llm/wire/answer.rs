@@ -1,80 +1,8 @@
-//! OpenAI's chat format as it is sent and received, with DeepSeek's additions.
-//!
-//! What is received is read leniently: servers leave out what they do not know, and add what we do not.
+//! What is received.
 
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde::{Deserialize, de::IgnoredAny};
 
-use super::{ChatRequest, Message, Role, Usage};
-
-/// The body of `POST /chat/completions`.
-#[derive(Debug, Serialize)]
-pub(crate) struct Request<'a> {
-    pub(crate) model: &'a str,
-    pub(crate) messages: Vec<Turn<'a>>,
-    pub(crate) stream: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) stream_options: Option<StreamOptions>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) temperature: Option<f32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) max_tokens: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) max_completion_tokens: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) response_format: Option<Typed>,
-    /// DeepSeek's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) thinking: Option<Typed>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) reasoning_effort: Option<&'static str>,
-}
-
-impl<'a> Request<'a> {
-    /// What is the same everywhere: the conversation, the temperature, `max_tokens` and the JSON mode.
-    pub(crate) fn new(model: &'a str, request: &'a ChatRequest, stream: bool) -> Self {
-        Self {
-            model,
-            messages: request.messages.iter().map(Turn::from).collect(),
-            stream,
-            stream_options: stream.then_some(StreamOptions { include_usage: true }),
-            temperature: request.temperature,
-            max_tokens: request.max_tokens,
-            max_completion_tokens: None,
-            response_format: request.json.then_some(Typed { kind: "json_object" }),
-            thinking: None,
-            reasoning_effort: None,
-        }
-    }
-}
-
-/// A message. `content` is always a plain string: DeepSeek takes nothing else.
-#[derive(Debug, Serialize)]
-pub(crate) struct Turn<'a> {
-    role: Role,
-    content: &'a str,
-    /// DeepSeek's: the model goes on from this turn.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) prefix: bool,
-}
-
-impl<'a> From<&'a Message> for Turn<'a> {
-    fn from(message: &'a Message) -> Self {
-        Self { role: message.role, content: &message.content, prefix: false }
-    }
-}
-
-/// `{"include_usage": true}`: without it most servers do not say in a stream what it took.
-#[derive(Debug, Serialize)]
-pub(crate) struct StreamOptions {
-    pub(crate) include_usage: bool,
-}
-
-/// `{"type": "…"}`
-#[derive(Debug, Serialize)]
-pub(crate) struct Typed {
-    #[serde(rename = "type")]
-    pub(crate) kind: &'static str,
-}
+use crate::llm::Usage;
 
 /// A whole answer, or one event of a stream: they differ only in where a choice holds its message.
 #[derive(Debug, Deserialize)]
@@ -108,11 +36,61 @@ impl Choice {
         self.index == 0
     }
 
-    /// What the model thought and said, each possibly empty.
-    pub(crate) fn into_parts(self) -> (String, String) {
+    /// What the model thought, said and called for, each possibly empty.
+    pub(crate) fn into_parts(self) -> Parts {
+        let whole_calls = self.delta.is_none();
         let said = self.delta.or(self.message).unwrap_or_default();
-        let reasoning = said.reasoning_content.or(said.reasoning).map_or_else(String::new, Content::into_text);
-        (reasoning, said.content.map_or_else(String::new, Content::into_text))
+        Parts {
+            reasoning: said.reasoning_content.or(said.reasoning).map_or_else(String::new, Content::into_text),
+            text: said.content.map_or_else(String::new, Content::into_text),
+            calls: said.tool_calls.unwrap_or_default(),
+            whole_calls,
+        }
+    }
+}
+
+/// What one choice adds to the answer.
+pub(crate) struct Parts {
+    pub(crate) reasoning: String,
+    pub(crate) text: String,
+    pub(crate) calls: Vec<CallPart>,
+    /// Whether each of `calls` is a whole one, and not a piece of one.
+    pub(crate) whole_calls: bool,
+}
+
+/// A tool call, or the next piece of one.
+#[derive(Debug, Deserialize)]
+pub(crate) struct CallPart {
+    #[serde(default)]
+    pub(crate) index: Option<u64>,
+    #[serde(default)]
+    pub(crate) id: Option<String>,
+    #[serde(default)]
+    pub(crate) function: Option<FunctionPart>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct FunctionPart {
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+    #[serde(default)]
+    pub(crate) arguments: Option<Arguments>,
+}
+
+/// JSON as text, or as it is at a few servers (Ollama's own format).
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Arguments {
+    Text(String),
+    Json(serde_json::Map<String, serde_json::Value>),
+}
+
+impl Arguments {
+    pub(crate) fn into_text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Json(fields) => serde_json::Value::Object(fields).to_string(),
+        }
     }
 }
 
@@ -126,6 +104,8 @@ struct Said {
     /// The same at OpenRouter and newer vLLM; some send both.
     #[serde(default)]
     reasoning: Option<Content>,
+    #[serde(default)]
+    tool_calls: Option<Vec<CallPart>>,
 }
 
 /// Text, or the list of parts in which a few servers wrap it.

@@ -102,7 +102,7 @@ pub enum Command {
     Eval {
         /// What to measure
         #[command(subcommand)]
-        what: Eval,
+        what: super::evaluate::Eval,
     },
     /// Measure how fast the library is searched, over HTTP: in a server that runs, else in one of its own
     Bench {
@@ -270,20 +270,6 @@ pub struct FilterArgs {
     /// Told of by this source: arxiv, semantic-scholar, crossref or import
     #[arg(long)]
     pub source: Vec<String>,
-}
-
-/// What to measure.
-#[derive(Debug, Subcommand)]
-pub enum Eval {
-    /// Search quality and speed on a BEIR folder: corpus.jsonl, queries.jsonl, qrels/*.tsv
-    Retrieval {
-        /// The folder
-        #[arg(long)]
-        data: PathBuf,
-        /// Measure only this mode
-        #[arg(long)]
-        mode: Option<index::Mode>,
-    },
 }
 
 /// What to do with jobs.

@@ -6,6 +6,8 @@ use index::Filter;
 use paper::PaperId;
 use serde::{Deserialize, Serialize};
 
+pub use crate::router::Route;
+
 /// How an answer is to be made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -39,7 +41,7 @@ impl std::str::FromStr for AskMode {
 }
 
 /// What is asked.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Question {
     text: String,
     budget_usd: Option<f64>,
@@ -47,6 +49,20 @@ pub struct Question {
     pub mode: AskMode,
     /// Which papers may answer.
     pub filter: Filter,
+    /// What was asked and answered before, the newest last.
+    #[serde(default)]
+    pub earlier: Vec<Exchange>,
+    /// Whether an answer that was given before may be given once more.
+    pub cache: bool,
+}
+
+/// A question that was answered before in the same conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exchange {
+    /// What was asked.
+    pub question: String,
+    /// What was answered, with its marks.
+    pub answer: String,
 }
 
 /// The longest question, in characters; more is a document, not a question.
@@ -76,7 +92,9 @@ impl Question {
         let length = text.chars().count();
         match length {
             0 => Err(BadQuestion::Empty),
-            1..=LONGEST_QUESTION => Ok(Self { text: text.to_owned(), budget_usd: None, mode, filter }),
+            1..=LONGEST_QUESTION => {
+                Ok(Self { text: text.to_owned(), budget_usd: None, mode, filter, earlier: Vec::new(), cache: true })
+            }
             _ => Err(BadQuestion::TooLong { length }),
         }
     }
@@ -112,20 +130,8 @@ pub enum Status {
     Failed,
 }
 
-/// How an answer was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Route {
-    /// By quoting.
-    Quote,
-    /// By a model.
-    Chat,
-    /// By a model that thought first.
-    Reason,
-}
-
 /// A sentence of the answer that its citations support.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Claim {
     /// The sentence, marks included: the characters `start..end` of the answer's text.
     pub text: String,
@@ -156,6 +162,9 @@ pub struct Citation {
     pub end: usize,
     /// The section: `abstract` or `title`.
     pub section: index::Section,
+    /// `retracted` or `withdrawn`, of a paper that is no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
     /// The paper's reference in CSL-JSON.
     pub reference: serde_json::Value,
 }
@@ -193,8 +202,17 @@ pub struct Removed {
     pub reason: RemovalReason,
 }
 
+/// Two sources that say the opposite of each other on what the answer says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contradiction {
+    /// The numbers of their citations: first the one that the answer rests on.
+    pub citations: [usize; 2],
+    /// Their words.
+    pub quotes: [String; 2],
+}
+
 /// The paper that came closest to a question that is not answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closest {
     /// The paper.
     pub paper_id: PaperId,
@@ -236,6 +254,9 @@ pub struct Circumstances {
     pub timings_ms: BTreeMap<String, f64>,
     /// What the reader should know about how it was answered.
     pub notice: Option<String>,
+    /// The answer that is given here once more, at no cost; none for one that was made anew.
+    #[serde(default)]
+    pub cached_from: Option<String>,
 }
 
 /// What is kept of a run that ended without an answer: a document in the shape of one, with nothing in it but what was

@@ -1,15 +1,17 @@
 //! What a client sees of a run as it happens.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use tokio::sync::watch;
 
 /// One event: its number, from 1, its kind, and its data as JSON text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Grows by one.
+    /// Grows by one; by more where a run goes on that was cut off.
     pub id: u64,
     /// `run`, `route`, `plan`, `search`, `evidence`, `token`, `claim`, `removed`, `usage`, `answer` or `error`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// JSON.
     pub data: String,
 }
@@ -18,7 +20,7 @@ impl Event {
     /// Whether nothing comes after it.
     #[must_use]
     pub fn is_last(&self) -> bool {
-        matches!(self.kind, "answer" | "error")
+        matches!(self.kind.as_ref(), "answer" | "error")
     }
 }
 
@@ -26,7 +28,20 @@ impl Event {
 #[derive(Debug, Default)]
 pub struct EventLog(watch::Sender<Vec<Event>>);
 
+/// The first event of a run, and the first of its going on.
+const RUN: &str = "run";
+
+/// A run that goes on counts from the next multiple of this: events that were told before it was cut off, and could not be
+/// kept any more, may have had the numbers before it.
+const LEAP: u64 = 10_000;
+
 impl EventLog {
+    /// The log of a run that goes on after these events.
+    #[must_use]
+    pub fn going_on(told: Vec<Event>) -> Self {
+        Self(watch::Sender::new(told))
+    }
+
     /// Adds an event. After the last one nothing is added any more.
     pub fn add(&self, kind: &'static str, data: &impl Serialize) {
         // Only types of our own come here, and each of them can be written as JSON.
@@ -34,8 +49,9 @@ impl EventLog {
         self.0.send_if_modified(|events| {
             let closed = events.last().is_some_and(Event::is_last);
             if !closed {
-                let id = u64::try_from(events.len()).unwrap_or(u64::MAX) + 1;
-                events.push(Event { id, kind, data });
+                let last = events.last().map_or(0, |event| event.id);
+                let id = if kind == RUN && last > 0 { (last / LEAP + 1) * LEAP } else { last + 1 };
+                events.push(Event { id, kind: Cow::Borrowed(kind), data });
             }
             !closed
         });
@@ -67,7 +83,7 @@ mod tests {
         let log = Arc::new(EventLog::default());
         log.add("run", &1);
         log.add("route", &2);
-        assert_eq!(log.after(1), [Event { id: 2, kind: "route", data: "2".into() }]);
+        assert_eq!(log.after(1), [Event { id: 2, kind: "route".into(), data: "2".into() }]);
         let follow = |after: u64| {
             let log = log.clone();
             tokio::spawn(async move { log.wait_after(after).await })
@@ -75,7 +91,7 @@ mod tests {
         let (waiting, beyond) = (follow(2), follow(99));
         tokio::task::yield_now().await;
         log.add("answer", &"x");
-        assert_eq!(waiting.await.unwrap(), [Event { id: 3, kind: "answer", data: "\"x\"".into() }]);
+        assert_eq!(waiting.await.unwrap(), [Event { id: 3, kind: "answer".into(), data: "\"x\"".into() }]);
         assert_eq!(beyond.await.unwrap(), [], "who waits for more than there will be is let go");
         assert_eq!(log.wait_after(3).await, [], "and so is who has seen the last event");
     }
@@ -85,6 +101,16 @@ mod tests {
         let log = EventLog::default();
         log.add("answer", &1);
         log.add("error", &2);
-        assert_eq!(log.after(0), [Event { id: 1, kind: "answer", data: "1".into() }]);
+        assert_eq!(log.after(0), [Event { id: 1, kind: "answer".into(), data: "1".into() }]);
+    }
+
+    #[test]
+    fn a_run_that_goes_on_takes_numbers_that_were_never_told() {
+        let told = vec![Event { id: 7, kind: "search".into(), data: "{}".into() }];
+        let log = EventLog::going_on(told);
+        log.add("run", &1);
+        log.add("route", &2);
+        let numbers: Vec<u64> = log.after(0).iter().map(|event| event.id).collect();
+        assert_eq!(numbers, [7, 10_000, 10_001]);
     }
 }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use index::{Embedder, HybridIndex, IndexError, SearchHit};
 use paper::Paper;
 
+use super::injection::is_order;
+use super::memory::Memory;
 use super::sentence::{sentences, slice};
-use super::words::content_stems;
+use super::words::{content_stems, negated_stems};
 
 /// One sentence of a passage.
 #[derive(Debug, Clone)]
@@ -21,6 +23,10 @@ pub struct Sentence {
     pub vector: Option<Vec<f32>>,
     /// The stems of its content words.
     pub stems: std::collections::BTreeSet<String>,
+    /// The stems that it says no to.
+    pub negated: std::collections::BTreeSet<String>,
+    /// Whether it speaks to whoever answers; then nothing rests on it.
+    pub is_order: bool,
 }
 
 /// A passage that an answer may cite.
@@ -34,6 +40,8 @@ pub struct Evidence {
     pub paper: Paper,
     /// Its sentences, in order.
     pub sentences: Vec<Sentence>,
+    /// How relevant it is to what was asked, 0 to 1; 0 before that is known.
+    pub relevance: f32,
 }
 
 impl Evidence {
@@ -42,12 +50,29 @@ impl Evidence {
     pub fn section_text(&self) -> &str {
         self.hit.passage.section.text_of(&self.paper)
     }
+
+    /// What a reader must be warned of; none where the paper stands.
+    #[must_use]
+    pub fn warning(&self) -> Option<&'static str> {
+        warning(&self.paper)
+    }
+}
+
+/// What a reader of a paper must be warned of.
+#[must_use]
+pub fn warning(paper: &Paper) -> Option<&'static str> {
+    match (paper.retracted, paper.withdrawn) {
+        (true, _) => Some("retracted"),
+        (false, true) => Some("withdrawn"),
+        (false, false) => None,
+    }
 }
 
 /// Turns texts into vectors where there is a model, off the async threads.
 #[derive(Clone, Default)]
 pub struct Vectors {
     embedder: Option<Arc<dyn Embedder>>,
+    memory: Memory,
     /// Kept as long as its model is used.
     _index: Option<HybridIndex>,
 }
@@ -56,13 +81,13 @@ impl Vectors {
     /// With a model, or without.
     #[must_use]
     pub fn new(embedder: Option<Arc<dyn Embedder>>) -> Self {
-        Self { embedder, _index: None }
+        Self { embedder, memory: Memory::default(), _index: None }
     }
 
-    /// With the model that belongs to an index.
+    /// With the model that belongs to an index, and what is remembered of it.
     #[must_use]
-    pub fn of_index(index: HybridIndex) -> Self {
-        Self { embedder: index.embedder(), _index: Some(index) }
+    pub fn of_index(index: HybridIndex, memory: &Memory) -> Self {
+        Self { embedder: index.embedder(), memory: memory.clone(), _index: Some(index) }
     }
 
     /// The vectors of texts, in their order; nothing without a model.
@@ -70,7 +95,21 @@ impl Vectors {
     /// # Errors
     /// When the model fails.
     pub async fn of(&self, texts: Vec<String>) -> Result<Option<Vec<Vec<f32>>>, IndexError> {
-        self.run(move |embedder| embedder.embed_passages(&texts)).await
+        let Some(model) = self.model() else { return Ok(None) };
+        let mut vectors: Vec<Option<Vec<f32>>> = Vec::with_capacity(texts.len());
+        vectors.extend(self.memory.recall(&model, &texts).iter().map(|known| known.as_ref().map(|v| v.to_vec())));
+        let unknown = texts.into_iter().zip(&vectors).filter(|(_, known)| known.is_none()).map(|(text, _)| text);
+        let unknown: Vec<String> = unknown.collect();
+        if !unknown.is_empty() {
+            let (embedded, unknown) =
+                match self.run(move |embedder| Ok((embedder.embed_passages(&unknown)?, unknown))).await? {
+                    Some(embedded) => embedded,
+                    None => return Ok(None),
+                };
+            self.memory.remember(&model, &unknown, &embedded);
+            vectors.iter_mut().filter(|known| known.is_none()).zip(embedded).for_each(|(known, v)| *known = Some(v));
+        }
+        Ok(Some(vectors.into_iter().map(Option::unwrap_or_default).collect()))
     }
 
     /// The vector of one text that is, or speaks like, a passage; nothing without a model.
@@ -91,7 +130,13 @@ impl Vectors {
         self.run(move |embedder| embedder.embed_query(&text)).await
     }
 
-    async fn run<T: Send + 'static>(
+    /// The name of the model.
+    #[must_use]
+    pub fn model(&self) -> Option<String> {
+        self.embedder.as_ref().map(|embedder| embedder.model().name.clone())
+    }
+
+    pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&dyn Embedder) -> Result<T, IndexError> + Send + 'static,
     ) -> Result<Option<T>, IndexError> {
@@ -108,30 +153,50 @@ pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(x, y)| x * y).sum()
 }
 
-/// Numbers the hits and takes their passages apart into sentences.
+/// Takes the passages of hits apart into sentences, numbered from `first` on.
 ///
-/// A hit whose passage is not, character for character, what the store has (an index that is behind),
-/// and a paper that was withdrawn or retracted, are left out: neither can be cited.
-///
-/// # Errors
-/// When the model fails.
-pub async fn gather(found: Vec<(SearchHit, Paper)>, vectors: &Vectors) -> Result<Vec<Evidence>, IndexError> {
+/// A hit whose passage is not, character for character, what the store has (an index that is behind) is left out: it cannot
+/// be cited.
+#[must_use]
+pub fn gather(found: Vec<(SearchHit, Paper)>, first: usize) -> Vec<Evidence> {
     let mut evidence: Vec<Evidence> = Vec::with_capacity(found.len());
     for (hit, paper) in found {
-        let stored = slice(hit.passage.section.text_of(&paper), hit.passage.start, hit.passage.end);
-        if stored != hit.passage.text || paper.withdrawn || paper.retracted {
-            tracing::debug!(paper = %hit.paper, "left out of the evidence: changed since it was indexed, or taken back");
+        if !can_be_cited(&hit, &paper) {
+            tracing::debug!(paper = %hit.paper, "left out of the evidence: changed since it was indexed");
             continue;
         }
         let sentences = split(&hit);
-        evidence.push(Evidence { n: evidence.len() + 1, hit, paper, sentences });
+        evidence.push(Evidence { n: evidence.len() + first, hit, paper, sentences, relevance: 0.0 });
     }
-    let texts = evidence.iter().flat_map(|e| e.sentences.iter().map(|s| s.text.clone())).collect();
-    if let Some(vectors) = vectors.of(texts).await? {
-        let sentences = evidence.iter_mut().flat_map(|e| e.sentences.iter_mut());
-        sentences.zip(vectors).for_each(|(sentence, vector)| sentence.vector = Some(vector));
+    evidence
+}
+
+/// Whether the passage of a hit stands in its paper as it is.
+#[must_use]
+pub fn can_be_cited(hit: &SearchHit, paper: &Paper) -> bool {
+    let stored = slice(hit.passage.section.text_of(paper), hit.passage.start, hit.passage.end);
+    stored == hit.passage.text
+}
+
+/// Gives the sentences their vectors that have none yet.
+///
+/// # Errors
+/// When the model fails.
+pub async fn embed(evidence: &mut [Evidence], vectors: &Vectors) -> Result<(), IndexError> {
+    let bare = |evidence: &Evidence| evidence.sentences.iter().any(|sentence| sentence.vector.is_none());
+    let texts: Vec<String> = evidence
+        .iter()
+        .filter(|evidence| bare(evidence))
+        .flat_map(|evidence| evidence.sentences.iter().map(|sentence| sentence.text.clone()))
+        .collect();
+    if texts.is_empty() {
+        return Ok(());
     }
-    Ok(evidence)
+    if let Some(embedded) = vectors.of(texts).await? {
+        let sentences = evidence.iter_mut().filter(|evidence| bare(evidence)).flat_map(|e| e.sentences.iter_mut());
+        sentences.zip(embedded).for_each(|(sentence, vector)| sentence.vector = Some(vector));
+    }
+    Ok(())
 }
 
 fn split(hit: &SearchHit) -> Vec<Sentence> {
@@ -141,7 +206,16 @@ fn split(hit: &SearchHit) -> Vec<Sentence> {
         .map(|(start, end)| {
             let text = slice(&passage.text, start, end);
             let stems = content_stems(&text);
-            Sentence { start: passage.start + start, end: passage.start + end, text, vector: None, stems }
+            let (is_order, negated) = (is_order(&text), negated_stems(&text));
+            Sentence {
+                start: passage.start + start,
+                end: passage.start + end,
+                text,
+                vector: None,
+                stems,
+                negated,
+                is_order,
+            }
         })
         .collect()
 }

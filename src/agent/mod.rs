@@ -1,14 +1,26 @@
-//! A question on its way to a verified answer: route -> retrieve -> draft -> verify, each step an event.
+//! A question on its way to a verified answer: route -> plan -> retrieve -> draft -> verify, each step an event.
 //!
-//! States are types. A [`Routed`] question knows who will answer; a `Retrieved` one has its evidence; only
-//! [`verify`] makes an [`Answer`] of it.
+//! States are types. A [`Routed`] question knows how it is answered; a `Plan` what is searched for; a `Retrieved` one has its
+//! evidence; what is `Written` has passed sentence by sentence; only [`verify`] makes an [`Answer`] of it. A [`Run`] writes
+//! each of them down, so that one that was cut off goes on at the last.
 
 pub mod answer;
+mod cache;
+mod contradiction;
+pub mod desk;
 pub mod draft;
 pub mod event;
 pub mod evidence;
+pub mod injection;
+pub mod memory;
 mod notice;
+pub mod plan;
+pub mod purse;
 pub mod quote;
+mod repair;
+mod retrieve;
+mod routing;
+pub mod run;
 pub mod sentence;
 pub mod support;
 pub mod verify;
@@ -16,22 +28,24 @@ pub mod words;
 mod write;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Instant;
 
-use answer::{AskMode, Circumstances, Question, Route, UsageReport};
-use event::EventLog;
-use evidence::{Evidence, Vectors, gather};
-use index::{Mode, SearchQuery};
+use answer::{AskMode, Circumstances, Question, Route};
+use desk::{Desk, Models};
+use evidence::Vectors;
+use memory::Memory;
+use plan::Plan;
+use purse::Purse;
+use retrieve::{Retrieved, Seeker};
+pub use routing::Routing;
+use run::Run;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
-use verify::{Answer, Verifier};
+use verify::Answer;
+use write::{Writer, Written};
 
-use crate::clock::Clock;
 use crate::library::{Library, LibraryError};
-use crate::llm::{ChatModel, LlmError, Prices};
-
-/// How many passages an answer may draw from.
-const EVIDENCE: usize = 10;
+use crate::store::StoreError;
 
 /// Why there is neither an answer nor an abstention.
 #[derive(Debug, thiserror::Error)]
@@ -39,9 +53,9 @@ pub enum AgentError {
     /// The library could not be searched.
     #[error(transparent)]
     Library(#[from] LibraryError),
-    /// The model did not answer.
+    /// The run or its calls could not be written down.
     #[error(transparent)]
-    Model(#[from] LlmError),
+    Store(#[from] StoreError),
     /// A mode that needs a model, and none is configured.
     #[error(
         "mode `{0}` needs a language model, and none is configured: set DEEPSEEK_API_KEY or OPENAI_API_KEY (and llm.policy), \
@@ -56,93 +70,122 @@ impl From<index::IndexError> for AgentError {
     }
 }
 
+/// What an operator decides about answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// The longest draft, in tokens.
+    pub max_output_tokens: u32,
+    /// The passages that a model gets, in tokens.
+    pub evidence_tokens: u64,
+    /// How often the library is searched for one answer at most.
+    pub rounds: usize,
+    /// Whether sentences that do not hold are given back to the model once.
+    pub repair: bool,
+    /// Whether an answer is given once more while the library is as it was.
+    pub cache: bool,
+}
+
 /// Answers questions from the library.
 #[derive(Clone)]
 pub struct Agent {
-    library: Library,
-    model: Option<Arc<dyn ChatModel>>,
-    prices: Arc<Prices>,
-    max_output_tokens: u32,
-    clock: Clock,
-}
-
-/// What an [`Agent`] is made of.
-pub struct AgentParts {
     /// Where it looks.
     pub library: Library,
-    /// Who writes; nobody for quoting only.
-    pub model: Option<Arc<dyn ChatModel>>,
-    /// What tokens cost.
-    pub prices: Arc<Prices>,
-    /// The longest draft.
-    pub max_output_tokens: u32,
-    /// The time, for prices.
-    pub clock: Clock,
+    /// Who writes, and who pays.
+    pub desk: Desk,
+    /// What was decided about answers.
+    pub settings: Settings,
+    /// Who tells how much a question asks for.
+    pub routing: Routing,
+    /// The vectors of sentences that were embedded lately.
+    pub memory: Memory,
 }
 
 /// A question of which it is decided how it is answered.
-struct Routed<'q> {
-    question: &'q Question,
-    route: Route,
-    writer: Option<Arc<dyn ChatModel>>,
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Routed {
+    /// How.
+    pub route: Route,
+    /// Whether it was decided here, by the question, and not by whoever asked.
+    pub by_question: bool,
+    /// How likely each of [`Route::ALL`] was found.
+    pub probabilities: Option<[f64; 3]>,
 }
 
-/// A routed question with the passages that may answer it.
-struct Retrieved<'q> {
-    routed: Routed<'q>,
-    evidence: Vec<Evidence>,
-    /// Of the model that belongs to the index that was searched, to the end of the answer.
-    vectors: Vectors,
-    notice: Option<String>,
-}
-
-/// What was written, ready to become an answer.
-struct Written<'e> {
-    verifier: Verifier<'e>,
-    usage: UsageReport,
-    model: String,
-    route: Route,
-    notice: Option<String>,
+impl Routed {
+    /// Whether it is to be quoted because that was asked for.
+    fn route_was_set_to_quote(self) -> bool {
+        self.route == Route::Quote && !self.by_question
+    }
 }
 
 impl Agent {
-    /// An agent of these parts.
+    /// The same with other models.
     #[must_use]
-    pub fn new(parts: AgentParts) -> Self {
-        let AgentParts { library, model, prices, max_output_tokens, clock } = parts;
-        Self { library, model, prices, max_output_tokens, clock }
+    pub fn with_models(&self, models: Models) -> Self {
+        let desk = Desk { models, ..self.desk.clone() };
+        Self { desk, ..self.clone() }
     }
 
-    /// Answers a question, telling `log` each step; the last event, the answer or the error, is left to the caller, who
-    /// stores it first.
+    /// Answers a question, telling each step; the last event, the answer or the error, is left to the caller, who stores it
+    /// first.
     ///
     /// # Errors
-    /// See [`AgentError`]. A provider that is down, overloaded or breaks off is no error: then the answer is quoted, or
-    /// is what had passed until then, and says so.
-    pub async fn answer(&self, id: &str, question: &Question, log: &EventLog) -> Result<Answer, AgentError> {
+    /// See [`AgentError`]. A provider that is down, overloaded or breaks off is no error: then the next one is asked, the
+    /// answer is quoted, or is what had passed until then, and says so.
+    pub async fn answer(&self, run: &Run, question: &Question) -> Result<Answer, AgentError> {
         let began = Instant::now();
         let mut timings = BTreeMap::new();
-        log.add("run", &json!({"id": id, "question": question.text(), "mode": question.mode}));
-        let routed = self.route(question)?;
-        log.add("route", &json!({"route": routed.route, "model": routed.writer.as_ref().map(|m| m.model())}));
-        log.add("plan", &json!({"queries": [question.text()], "filters": question.filter}));
-        let retrieved = self.retrieve(routed, log).await?;
-        timings.insert("retrieve".to_owned(), milliseconds(began));
+        let log = run.log();
+        log.add(
+            "run",
+            &json!({"id": run.id(), "question": question.text(), "mode": question.mode, "goes_on": run.goes_on()}),
+        );
+        let mut routed = self.route(run, question).await?;
+        let cache_key = self.cache_key(question, routed).await?;
+        if let Some(key) = cache_key.as_deref().filter(|_| !run.goes_on())
+            && let Some(answer) = self.cached(run, key, began).await?
+        {
+            return Ok(answer);
+        }
+        let purse = Purse::of(&self.desk, run, question.budget_usd()).await?;
+        let plan = self.plan(run, question, routed, &purse).await?;
+        timings.insert("plan".to_owned(), milliseconds(began));
+        let searching = Instant::now();
+        let seeker = Seeker {
+            library: &self.library,
+            prices: &self.desk.prices,
+            settings: &self.settings,
+            memory: &self.memory,
+            log,
+        };
+        let retrieved = seeker.retrieve(run, question, &plan).await?;
+        timings.insert("retrieve".to_owned(), milliseconds(searching));
         let writing = Instant::now();
-        let written = self.write(&retrieved, log).await?;
+        let writer = Writer { run, purse: &purse, settings: &self.settings, plan: &plan, retrieved: &retrieved };
+        let written = self.write(&writer, &mut routed, &retrieved).await?;
         timings.insert("write".to_owned(), milliseconds(writing));
         timings.insert("total".to_owned(), milliseconds(began));
-        let usage = written.usage;
+        let usage = purse.report();
+        if let Some(key) = cache_key.filter(|_| written.route != Route::Quote && written.notice.is_none()) {
+            run.cache_as(key);
+        }
         let circumstances = Circumstances {
-            id: id.to_owned(),
+            id: run.id().to_owned(),
             question: question.text().to_owned(),
             route: written.route,
             usage,
             model: written.model,
             timings_ms: timings,
             notice: written.notice,
+            cached_from: None,
         };
-        let answer = written.verifier.finish(circumstances, &[question.text().to_owned()]);
+        let mut verifier = written.verifier;
+        verifier.confront();
+        let behind = verifier.newest_text();
+        if verifier.has_claims() && !behind.is_empty() {
+            log.add("token", &json!({"text": behind}));
+        }
+        let answer = verifier.finish(circumstances, &retrieved.searched);
         if answer.claims().is_empty() {
             log.add("token", &json!({"text": answer.text()}));
         }
@@ -150,44 +193,82 @@ impl Agent {
         Ok(answer)
     }
 
-    fn route<'q>(&self, question: &'q Question) -> Result<Routed<'q>, AgentError> {
-        let model = self.model.clone();
-        let (route, writer) = match (question.mode, model) {
-            (AskMode::Quote, _) | (AskMode::Auto, None) => (Route::Quote, None),
-            (AskMode::Auto | AskMode::Chat, Some(model)) => (Route::Chat, Some(model)),
-            (AskMode::Reason, Some(model)) => (Route::Reason, Some(model)),
-            (AskMode::Chat, None) => return Err(AgentError::NoModel("chat")),
-            (AskMode::Reason, None) => return Err(AgentError::NoModel("reason")),
+    async fn route(&self, run: &Run, question: &Question) -> Result<Routed, AgentError> {
+        let routed = match run.outcome("route")? {
+            Some(routed) => routed,
+            None => self.routed(question).await?,
         };
-        Ok(Routed { question, route, writer })
+        run.finish("route", &routed)?;
+        let model = self.desk.models.strong.first().filter(|_| routed.route != Route::Quote);
+        let told = json!({"route": routed.route, "model": model.map(|seat| seat.model.model()),
+            "probabilities": routed.probabilities});
+        run.log().add("route", &told);
+        Ok(routed)
     }
 
-    async fn retrieve<'q>(&self, routed: Routed<'q>, log: &EventLog) -> Result<Retrieved<'q>, AgentError> {
-        let query = SearchQuery {
-            mode: Mode::Hybrid,
-            filter: routed.question.filter.clone(),
-            limit: EVIDENCE,
-            ..SearchQuery::question(routed.question.text())
+    async fn routed(&self, question: &Question) -> Result<Routed, AgentError> {
+        let set = |route| Ok(Routed { route, by_question: false, probabilities: None });
+        match (question.mode, self.desk.models.is_empty()) {
+            (AskMode::Quote, _) | (AskMode::Auto, true) => set(Route::Quote),
+            (AskMode::Chat, false) => set(Route::Chat),
+            (AskMode::Reason, false) => set(Route::Reason),
+            (AskMode::Chat, true) => Err(AgentError::NoModel("chat")),
+            (AskMode::Reason, true) => Err(AgentError::NoModel("reason")),
+            (AskMode::Auto, false) => {
+                let standing = plan::local::standing_alone(question.text(), &question.earlier);
+                let decision =
+                    self.routing.decide(&standing, &Vectors::of_index(self.library.index(), &self.memory)).await?;
+                let route = decision.map_or(Route::Chat, |decision| decision.route);
+                let probabilities = decision.map(|decision| decision.probabilities);
+                Ok(Routed { route, by_question: true, probabilities })
+            }
+        }
+    }
+
+    async fn plan(
+        &self,
+        run: &Run,
+        question: &Question,
+        routed: Routed,
+        purse: &Purse<'_>,
+    ) -> Result<Plan, AgentError> {
+        let this_year = self.desk.clock.now().to_zoned(jiff::tz::TimeZone::UTC).year();
+        let plan = match run.outcome("plan")? {
+            Some(plan) => plan,
+            // What follows on an earlier question has to be put into words of its own, however it is answered.
+            None if routed.route == Route::Reason || (routed.route == Route::Chat && !question.earlier.is_empty()) => {
+                plan::asked(purse, question, &question.earlier, this_year).await?
+            }
+            None => plan::own(question, &question.earlier, this_year),
         };
-        let index = self.library.index();
-        let found = self.library.search_in(&index, query).await?;
-        log.add(
-            "search",
-            &json!({"query": routed.question.text(), "hits": found.hits.len(), "total": found.total, "mode": found.mode,
-                "took_ms": found.took_ms, "notice": found.notice}),
+        run.finish("plan", &plan)?;
+        run.log().add(
+            "plan",
+            &json!({"question": plan.question, "queries": plan.queries, "filters": plan.filter, "model": plan.model}),
         );
-        let pairs = found.hits.into_iter().map(|found| (found.hit, found.paper)).collect();
-        let vectors = Vectors::of_index(index);
-        let evidence = gather(pairs, &vectors).await?;
-        let told: Vec<_> = evidence
-            .iter()
-            .map(|e| {
-                json!({"n": e.n, "paper_id": e.hit.paper, "passage_id": e.hit.passage.id, "title": e.paper.title,
-                    "year": e.paper.year, "text": e.hit.passage.text, "score": e.hit.score})
-            })
-            .collect();
-        log.add("evidence", &told);
-        Ok(Retrieved { routed, evidence, vectors, notice: found.notice })
+        Ok(plan)
+    }
+
+    async fn write<'e>(
+        &self,
+        writer: &Writer<'_, 'e>,
+        routed: &mut Routed,
+        retrieved: &Retrieved,
+    ) -> Result<Written<'e>, AgentError> {
+        if routed.route == Route::Quote {
+            let quoted = writer.quoted(None).await?;
+            // No sentence answers by itself: perhaps several together do.
+            let up = routed.by_question && !quoted.verifier.has_claims() && !retrieved.evidence.is_empty();
+            if !up {
+                return Ok(quoted);
+            }
+            routed.route = Route::Chat;
+            writer.run.log().add("route", &json!({"route": routed.route}));
+        }
+        if retrieved.evidence.is_empty() {
+            return writer.quoted(None).await;
+        }
+        writer.drafted(routed.route).await
     }
 }
 

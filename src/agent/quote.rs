@@ -35,8 +35,17 @@ const WORDS: f32 = 0.35;
 /// words that it, or its paper's title, has. One in which, or in whose title, a name of the question does not occur
 /// is about something else: the accuracy of another model, on another data set. Sentences that repeat a better one are
 /// left out.
+///
+/// Papers that were retracted or withdrawn are quoted only where no other answers.
 #[must_use]
 pub fn choose(question: &str, vector: Option<&[f32]>, evidence: &[Evidence]) -> Vec<Chosen> {
+    let standing: Vec<&Evidence> = evidence.iter().filter(|evidence| evidence.warning().is_none()).collect();
+    let chosen = choose_from(question, vector, &standing);
+    let fallen = || evidence.iter().filter(|evidence| evidence.warning().is_some()).collect::<Vec<_>>();
+    if chosen.is_empty() { choose_from(question, vector, &fallen()) } else { chosen }
+}
+
+fn choose_from(question: &str, vector: Option<&[f32]>, evidence: &[&Evidence]) -> Vec<Chosen> {
     let wanted = content_stems(question);
     let least = if vector.is_some() { LEAST_WITH_VECTORS } else { LEAST_BY_WORDS };
     let mut rated: Vec<(Chosen, &Sentence)> = Vec::new();
@@ -44,7 +53,7 @@ pub fn choose(question: &str, vector: Option<&[f32]>, evidence: &[Evidence]) -> 
         let title = content_stems(&source.paper.title);
         let about =
             |sentence: &&Sentence| names_are_known(question, &format!("{} {}", source.paper.title, sentence.text));
-        for sentence in source.sentences.iter().filter(about) {
+        for sentence in source.sentences.iter().filter(|sentence| !sentence.is_order).filter(about) {
             let with_title = sentence.stems.union(&title).cloned().collect();
             let words = (coverage(&wanted, &sentence.stems) + coverage(&wanted, &with_title)) / 2.0;
             let score = match (vector, &sentence.vector) {

@@ -15,6 +15,9 @@ const LEAST_SUPPORT_AMONG_SEVERAL: f32 = 0.30;
 /// of the supported claims in their writers' words 61% and 55%.
 const LEAST_KNOWN_OF_A_PART: f32 = 0.34;
 
+/// By how much another passage may support a claim better than those that it cites: beyond that the citation is wrong.
+const MOST_BEHIND: f32 = 0.2;
+
 /// The words of a source that come closest to a claim.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Closest {
@@ -32,14 +35,26 @@ pub struct Closest {
 /// closest; none when the claim does not stand.
 ///
 /// A claim stands when its numbers and its names are all in those sentences or in the titles, no part of it is
-/// foreign to the passages, they do not say the opposite, and the support is high enough: the mean of the cosine of claim and words and of the
+/// foreign to the passages, they do not say the opposite, no other passage that was offered says it much better, and the support
+/// is high enough: the mean of the cosine of claim and words and of the
 /// share of the claim's content words that they have (without a model the share alone).
 #[must_use]
-pub fn support(claim: &str, vector: Option<&[f32]>, sources: &[&Evidence]) -> Option<Vec<Closest>> {
+pub fn support(
+    claim: &str,
+    vector: Option<&[f32]>,
+    sources: &[&Evidence],
+    offered: &[Evidence],
+) -> Option<Vec<Closest>> {
     let mut closest: Vec<Closest> =
         sources.iter().filter_map(|evidence| closest_sentence(claim, vector, evidence)).collect();
     let best = closest.iter().map(|c| c.support).fold(0.0, f32::max);
     if best < LEAST_SUPPORT {
+        return None;
+    }
+    // A claim that another passage says outright was not taken from those that it cites.
+    let elsewhere = offered.iter().filter(|other| !sources.iter().any(|source| source.n == other.n));
+    let other = elsewhere.filter_map(|other| closest_sentence(claim, vector, other)).map(|place| place.support);
+    if other.fold(0.0, f32::max) > best + MOST_BEHIND {
         return None;
     }
     closest.retain(|c| c.support >= LEAST_SUPPORT_AMONG_SEVERAL);
@@ -63,7 +78,13 @@ fn every_part_is_known(claim: &str, closest: &[Closest], sources: &[&Evidence]) 
     let known: BTreeSet<String> = cited
         .flat_map(|evidence| {
             let title = content_stems(&evidence.paper.title);
-            title.into_iter().chain(evidence.sentences.iter().flat_map(|sentence| sentence.stems.clone()))
+            title.into_iter().chain(
+                evidence
+                    .sentences
+                    .iter()
+                    .filter(|sentence| !sentence.is_order)
+                    .flat_map(|sentence| sentence.stems.clone()),
+            )
         })
         .collect();
     let parts = parts(claim).into_iter().map(|part| content_stems(&part)).filter(|stems| !stems.is_empty());
@@ -81,14 +102,14 @@ fn closest_sentence(claim: &str, vector: Option<&[f32]>, evidence: &Evidence) ->
     let stems = content_stems(claim);
     let negated = negated_stems(claim);
     let agrees = |sentence: &&Sentence| {
-        let denied = negated_stems(&sentence.text);
+        let denied = &sentence.negated;
         // What one says no to, the other must not say without a no.
         let opposed = |no: &BTreeSet<String>, words: &BTreeSet<String>, other_no: &BTreeSet<String>| {
             no.iter().any(|stem| words.contains(stem) && !other_no.contains(stem))
         };
-        !opposed(&negated, &sentence.stems, &denied) && !opposed(&denied, &stems, &negated)
+        !opposed(&negated, &sentence.stems, denied) && !opposed(denied, &stems, &negated)
     };
-    let rated = evidence.sentences.iter().filter(agrees).map(|sentence| {
+    let rated = evidence.sentences.iter().filter(|sentence| !sentence.is_order).filter(agrees).map(|sentence| {
         let shared = coverage(&stems, &sentence.stems);
         let support = match (vector, &sentence.vector) {
             (Some(claim), Some(sentence)) => (cosine(claim, sentence).max(0.0) + shared) / 2.0,

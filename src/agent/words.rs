@@ -21,6 +21,19 @@ pub fn content_stems(text: &str) -> BTreeSet<String> {
     words.filter(|word| !is_stop_word(word)).map(|word| stemmer.stem(&word).into_owned()).collect()
 }
 
+/// The stem of one word in lower case.
+#[must_use]
+pub fn stem(word: &str) -> String {
+    Stemmer::create(Algorithm::English).stem(word).into_owned()
+}
+
+/// The words that carry meaning, as they are written, in their order.
+#[must_use]
+pub fn content_words(text: &str) -> Vec<&str> {
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.filter(|word| !is_stop_word(&word.to_lowercase())).collect()
+}
+
 fn is_stop_word(word: &str) -> bool {
     (word.chars().count() == 1 && word.chars().all(char::is_alphabetic))
         || STOP_WORDS.split_whitespace().any(|stop| stop == word)

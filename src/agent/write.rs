@@ -1,230 +1,307 @@
 //! The fourth step of the walk: a model's draft, or the papers' own sentences, checked as they come.
 
 use futures::StreamExt;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::answer::{Claim, Route, UsageReport};
+use super::answer::{Claim, Removed, Route};
+use super::desk::Step;
 use super::event::EventLog;
-use super::evidence::Vectors;
-use super::notice::{Shortfall, joined};
+use super::evidence::{Evidence, Vectors};
+use super::notice::{Shortfall, Unasked, joined, stood_in};
+use super::plan::Plan;
+use super::purse::{Call, Purse};
+use super::retrieve::Retrieved;
+use super::run::Run;
 use super::verify::{Verdict, Verifier};
-use super::{Agent, AgentError, Retrieved, Written, draft, quote};
-use crate::llm::{ChatEvent, ChatModel, ChatRequest, ChatStream, FinishReason, LlmError, Usage};
+use super::{AgentError, Settings, draft, quote};
+use crate::llm::{ChatEvent, ChatRequest, FinishReason, LlmError, Usage};
 
 /// What a quoting answer begins with.
 const QUOTING: &str = "No language model wrote this: these are the papers' own sentences.";
-/// What an answer used that no model was asked for.
-const FREE: UsageReport = UsageReport {
-    prompt_tokens: 0,
-    cache_hit_tokens: 0,
-    completion_tokens: 0,
-    cost_usd: Some(0.0),
-    baseline_cost_usd: Some(0.0),
-};
+/// How often a draft that broke off at its limit is gone on with.
+const MOST_CONTINUATIONS: usize = 2;
+/// The name of this step in a run.
+const STEP: &str = "draft";
 
-/// What came of asking a model.
-struct Draft<'e> {
-    verifier: Verifier<'e>,
-    /// None when nobody said.
-    usage: Option<Usage>,
+/// What came of asking models for a draft.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Drafted {
+    /// All that was drafted, as it came.
+    pub text: String,
+    /// Who drafted it; none when nobody did.
+    pub model: Option<String>,
+    /// Those who were asked before, and what became of that.
+    passed_over: Vec<(String, Unasked)>,
+    /// Why it is not a whole answer; none when it is.
     shortfall: Option<Shortfall>,
 }
 
-/// How an answer is quoted, and what had happened before.
-struct Quoting<'e> {
-    opening: String,
-    notice: Option<String>,
-    usage: UsageReport,
-    /// The draft that the quotations stand in for; no sentence of it has passed.
-    instead_of: Option<Verifier<'e>>,
+/// What was written, ready to become an answer.
+pub(super) struct Written<'e> {
+    pub verifier: Verifier<'e>,
+    pub model: String,
+    pub route: Route,
+    pub notice: Option<String>,
 }
 
-impl Quoting<'_> {
-    fn at_once(notice: Option<String>) -> Self {
-        Self { opening: QUOTING.to_owned(), notice, usage: FREE, instead_of: None }
+/// Who writes an answer of one run.
+pub(super) struct Writer<'a, 'e> {
+    pub run: &'a Run,
+    pub purse: &'a Purse<'a>,
+    pub settings: &'a Settings,
+    pub plan: &'a Plan,
+    pub retrieved: &'e Retrieved,
+}
+
+/// How the reading of one call ended.
+enum Ended {
+    Whole,
+    Stopped(FinishReason),
+    Broke(LlmError),
+}
+
+/// Sentences that are checked as they come; those that do not stand wait for what becomes of them.
+pub(super) struct Checking<'e> {
+    pub verifier: Verifier<'e>,
+    pub failed: Vec<Removed>,
+}
+
+impl<'e> Writer<'_, 'e> {
+    fn log(&self) -> &EventLog {
+        self.run.log()
     }
-}
 
-impl Agent {
-    pub(super) async fn write<'r>(
-        &self,
-        retrieved: &'r Retrieved<'_>,
-        log: &EventLog,
-    ) -> Result<Written<'r>, AgentError> {
-        let Some(model) = retrieved.routed.writer.as_ref().filter(|_| !retrieved.evidence.is_empty()) else {
-            return self.quote(retrieved, Quoting::at_once(None), log).await;
-        };
-        if let Some(notice) = self.over_budget(model.as_ref(), retrieved) {
-            return self.quote(retrieved, Quoting::at_once(Some(notice)), log).await;
-        }
-        let Draft { verifier, usage, shortfall } = self.draft(model.as_ref(), retrieved, log).await?;
-        let notice = match shortfall {
-            None => None,
-            Some(shortfall) if verifier.has_claims() => Some(shortfall.incomplete(usage.is_some())),
-            Some(Shortfall::Failed(fault)) if !fault.worth_another_provider() || needs_the_operator(&fault) => {
-                return Err(fault.into());
+    fn vectors(&self) -> &'e Vectors {
+        &self.retrieved.vectors
+    }
+
+    /// An answer in the papers' own sentences.
+    pub async fn quoted(&self, notice: Option<String>) -> Result<Written<'e>, AgentError> {
+        self.quote(QUOTING, notice, Verifier::new(&self.retrieved.evidence, "")).await
+    }
+
+    /// A model's answer, as far as it stands; the papers' own sentences where nothing of it does and the model is to blame.
+    pub async fn drafted(&self, route: Route) -> Result<Written<'e>, AgentError> {
+        let mut checking = Checking { verifier: Verifier::new(&self.retrieved.evidence, ""), failed: Vec::new() };
+        let drafted = match self.run.outcome::<Drafted>(STEP)? {
+            Some(drafted) => {
+                self.check_again(&drafted, &mut checking).await?;
+                drafted
             }
+            None => {
+                let drafted = self.draft(route == Route::Reason, &mut checking).await?;
+                self.run.finish(STEP, &drafted)?;
+                drafted
+            }
+        };
+        if drafted.shortfall.is_none() {
+            self.repair(&drafted, &mut checking).await?;
+        }
+        checking.give_up(self.log());
+        let uncounted = self.purse.is_uncounted();
+        let model = drafted.model.clone().unwrap_or_default();
+        let notice = match &drafted.shortfall {
+            None => stood_in(&model, &drafted.passed_over),
+            Some(shortfall) if checking.verifier.has_claims() => Some(shortfall.incomplete(uncounted)),
             Some(shortfall) => {
-                let quoting = Quoting {
-                    opening: format!("{} {QUOTING}", shortfall.opening()),
-                    notice: Some(shortfall.quoted(usage.is_some())),
-                    usage: self.cost(model.model(), usage.as_ref()),
-                    instead_of: Some(verifier),
-                };
-                return self.quote(retrieved, quoting, log).await;
+                let opening = shortfall.opening().map_or(QUOTING.to_owned(), |opening| format!("{opening} {QUOTING}"));
+                return self.quote(&opening, Some(shortfall.quoted(uncounted)), checking.verifier).await;
             }
         };
-        Ok(Written {
-            verifier,
-            usage: self.cost(model.model(), usage.as_ref()),
-            model: model.model().to_owned(),
-            route: retrieved.routed.route,
-            notice: joined([retrieved.notice.clone(), notice]),
-        })
+        let notice = joined([self.retrieved.notice.clone(), notice]);
+        Ok(Written { verifier: checking.verifier, model, route, notice })
     }
 
-    /// Why the question's budget does not allow to ask the model, reckoned with the longest draft that it may
-    /// write; none when it does.
-    fn over_budget(&self, model: &dyn ChatModel, retrieved: &Retrieved<'_>) -> Option<String> {
-        let routed = &retrieved.routed;
-        let budget = routed.question.budget_usd()?;
-        let request = self.request(retrieved);
-        let prompt_tokens = request.messages.iter().map(|m| self.prices.estimated_tokens(&m.content)).sum();
-        let completion_tokens = u64::from(self.max_output_tokens);
-        let most = Usage { prompt_tokens, completion_tokens, ..Usage::default() };
-        match self.prices.cost_usd(model.model(), &most, self.clock.now()) {
-            Some(cost) if cost <= budget => None,
-            Some(cost) => Some(format!(
-                "An answer by {} may cost ${cost:.4}, over the budget of ${budget}; this one is quoted.",
-                model.model()
-            )),
-            None => Some(format!(
-                "The price of {} is not known, so a budget cannot be kept; this answer is quoted.",
-                model.model()
-            )),
-        }
-    }
-
-    fn request(&self, retrieved: &Retrieved<'_>) -> ChatRequest {
-        let thinking = retrieved.routed.route == Route::Reason;
-        draft::request(retrieved.routed.question.text(), &retrieved.evidence, thinking, self.max_output_tokens)
-    }
-
-    async fn quote<'r>(
+    /// Quotes; what was taken out of a draft before stays listed.
+    async fn quote(
         &self,
-        retrieved: &'r Retrieved<'_>,
-        quoting: Quoting<'r>,
-        log: &EventLog,
-    ) -> Result<Written<'r>, AgentError> {
-        let Quoting { opening, notice, usage, instead_of } = quoting;
-        let mut verifier = Verifier::new(&retrieved.evidence, &opening);
-        if let Some(draft) = instead_of {
-            verifier.take_over_removed(draft);
-        }
+        opening: &str,
+        notice: Option<String>,
+        before: Verifier<'e>,
+    ) -> Result<Written<'e>, AgentError> {
+        let evidence = &self.retrieved.evidence;
+        let mut verifier = Verifier::new(evidence, opening);
+        verifier.take_over_removed(before);
         // Nothing to choose from needs no vector.
-        if !retrieved.evidence.is_empty() {
-            let question = retrieved.routed.question.text();
-            let vector = retrieved.vectors.of_query(question).await?;
-            for chosen in quote::choose(question, vector.as_deref(), &retrieved.evidence) {
+        if !evidence.is_empty() {
+            let question = &self.plan.question;
+            let vector = self.vectors().of_query(question).await?;
+            for chosen in quote::choose(question, vector.as_deref(), evidence) {
                 if let Some(claim) = verifier.quote(chosen.n, chosen.start, chosen.end) {
-                    tell(&claim, &verifier, log);
+                    tell(&claim, &mut verifier, self.log());
                 }
             }
         }
-        let notice = joined([retrieved.notice.clone(), notice]);
-        Ok(Written { verifier, usage, model: "quote".to_owned(), route: Route::Quote, notice })
+        let notice = joined([self.retrieved.notice.clone(), notice]);
+        Ok(Written { verifier, model: "quote".to_owned(), route: Route::Quote, notice })
     }
 
-    /// Asks the model for a draft.
-    async fn draft<'r>(
-        &self,
-        model: &dyn ChatModel,
-        retrieved: &'r Retrieved<'_>,
-        log: &EventLog,
-    ) -> Result<Draft<'r>, AgentError> {
-        let mut verifier = Verifier::new(&retrieved.evidence, "");
-        let (usage, shortfall) = match model.stream(&self.request(retrieved)).await {
-            Ok(stream) => self.read((stream, model.provider()), &mut verifier, &retrieved.vectors, log).await?,
-            Err(fault) if fault.was_turned_away() => (Some(Usage::default()), Some(Shortfall::Failed(fault))),
-            Err(fault) => (fault.usage(), Some(Shortfall::Failed(fault))),
-        };
-        if let Some(shortfall) = &shortfall {
-            shortfall.log();
+    /// The request for the draft over the best passages, so many of them; all for a share of 1.
+    pub(super) fn request(&self, thinking: bool, share: usize) -> ChatRequest {
+        let mut evidence: Vec<&Evidence> = self.retrieved.evidence.iter().collect();
+        if share > 1 {
+            evidence.sort_by(|a, b| b.relevance.total_cmp(&a.relevance).then(a.n.cmp(&b.n)));
+            evidence.truncate((evidence.len() / share).max(1));
+            evidence.sort_by_key(|evidence| evidence.n);
         }
-        Ok(Draft { verifier, usage, shortfall })
+        draft::request(&self.plan.question, &evidence, thinking, self.settings.max_output_tokens)
     }
 
-    /// Reads a draft to its end, each sentence checked as soon as it is complete: nothing unchecked leaves. What
-    /// had passed when the model broke off stands.
+    /// Asks for a draft, one provider after the other, until one has written something that stands or has come to its end.
+    async fn draft(&self, thinking: bool, checking: &mut Checking<'e>) -> Result<Drafted, AgentError> {
+        let mut passed_over = Vec::new();
+        let (mut place, mut share) = (0, 1);
+        loop {
+            let request = self.request(thinking, share);
+            let mut call = match self.purse.ask(Step::Draft, &request, place).await? {
+                Ok(call) => call,
+                Err(nobody) => {
+                    let last = nobody.passed_over.last().map(|(_, why)| why.clone());
+                    passed_over.extend(nobody.passed_over);
+                    let too_long = last.is_some_and(|why| why.is("context_too_long"));
+                    if too_long && self.retrieved.evidence.len() > share {
+                        share *= 2;
+                        passed_over.pop();
+                        continue;
+                    }
+                    let shortfall = Some(Shortfall::Nobody(passed_over));
+                    return Ok(Drafted { shortfall, ..Drafted::default() });
+                }
+            };
+            passed_over.append(&mut call.passed_over);
+            let model = call.receipt.seat.model.model().to_owned();
+            let (text, ended) = self.read_to_the_end(call, &request, checking, &mut place).await?;
+            let shortfall = match ended {
+                Ended::Whole => text.trim().is_empty().then_some(Shortfall::Silent),
+                Ended::Stopped(reason) => Some(Shortfall::Stopped(reason)),
+                Ended::Broke(fault) => {
+                    let more = place + 1 < self.purse.seats(Step::Draft);
+                    if more && fault.worth_another_provider() && !checking.verifier.has_claims() {
+                        checking.give_up(self.log());
+                        passed_over.push((self.purse.provider(Step::Draft, place), Unasked::failed(&fault)));
+                        place += 1;
+                        continue;
+                    }
+                    Some(Shortfall::Failed(fault.kind().to_owned()))
+                }
+            };
+            return Ok(Drafted { text, model: Some(model), passed_over, shortfall });
+        }
+    }
+
+    /// Reads a call and those that go on with it, each settled as soon as it is over.
+    async fn read_to_the_end(
+        &self,
+        mut call: Call,
+        request: &ChatRequest,
+        checking: &mut Checking<'e>,
+        place: &mut usize,
+    ) -> Result<(String, Ended), AgentError> {
+        *place = call.place;
+        let mut sentences = draft::Sentences::default();
+        let mut text = String::new();
+        let mut continuations = 0;
+        let ended = loop {
+            let (ended, usage) = self.read(&mut call, &mut sentences, &mut text, checking).await?;
+            let fault = if let Ended::Broke(fault) = &ended { Some(fault) } else { None };
+            self.purse.settle(&call.receipt, usage, fault).await?;
+            let goes_on = matches!(&ended, Ended::Stopped(FinishReason::Length))
+                && continuations < MOST_CONTINUATIONS
+                && call.receipt.seat.model.can_continue()
+                && !text.trim().is_empty();
+            if !goes_on {
+                break ended;
+            }
+            continuations += 1;
+            let further = draft::continuation(request, &text);
+            match self.purse.ask_again(Step::Draft, &further, *place).await? {
+                Some(further) => call = further,
+                None => break ended,
+            }
+        };
+        self.check_rest(sentences, matches!(ended, Ended::Whole), checking).await?;
+        Ok((text, ended))
+    }
+
     async fn read(
         &self,
-        (mut stream, provider): (ChatStream, &str),
-        verifier: &mut Verifier<'_>,
-        vectors: &Vectors,
-        log: &EventLog,
-    ) -> Result<(Option<Usage>, Option<Shortfall>), AgentError> {
-        let mut sentences = draft::Sentences::default();
-        let mut silent = true;
-        let (usage, shortfall) = loop {
-            match stream.next().await.unwrap_or_else(|| Err(ended_early(provider))) {
+        call: &mut Call,
+        sentences: &mut draft::Sentences,
+        text: &mut String,
+        checking: &mut Checking<'e>,
+    ) -> Result<(Ended, Option<Usage>), AgentError> {
+        loop {
+            let provider = call.receipt.seat.model.provider();
+            match call.stream.next().await.unwrap_or_else(|| Err(ended_early(provider))) {
                 Ok(ChatEvent::Text(piece)) => {
-                    silent &= piece.trim().is_empty();
+                    text.push_str(&piece);
                     for sentence in sentences.push(&piece) {
-                        check(verifier, &sentence, vectors, log).await?;
+                        checking.check(&sentence, self.vectors(), self.log()).await?;
                     }
                 }
-                Ok(ChatEvent::Reasoning(_)) => {}
-                Ok(ChatEvent::Finish { reason: FinishReason::Stop, usage }) => {
-                    break (usage, silent.then_some(Shortfall::Silent));
+                Ok(ChatEvent::Finish { reason: FinishReason::Stop, usage }) => return Ok((Ended::Whole, usage)),
+                Ok(ChatEvent::Finish { reason, usage }) => return Ok((Ended::Stopped(reason), usage)),
+                Ok(_) => {}
+                Err(fault) => {
+                    let usage = fault.usage();
+                    return Ok((Ended::Broke(fault), usage));
                 }
-                Ok(ChatEvent::Finish { reason, usage }) => break (usage, Some(Shortfall::Stopped(reason))),
-                Err(fault) => break (fault.usage(), Some(Shortfall::Failed(fault))),
             }
-        };
+        }
+    }
+
+    async fn check_rest(
+        &self,
+        sentences: draft::Sentences,
+        whole: bool,
+        checking: &mut Checking<'e>,
+    ) -> Result<(), AgentError> {
         let mut rest = sentences.finish();
-        if shortfall.is_some() {
+        if !whole {
             // Half a sentence may say the opposite of the whole one.
             rest.pop_if(|last| !has_come_to_its_marks(last));
         }
         for sentence in rest {
-            check(verifier, &sentence, vectors, log).await?;
+            checking.check(&sentence, self.vectors(), self.log()).await?;
         }
-        Ok((usage, shortfall))
+        Ok(())
     }
 
-    fn cost(&self, model: &str, usage: Option<&Usage>) -> UsageReport {
-        let Some(usage) = usage else { return UsageReport::default() };
-        if *usage == Usage::default() {
-            return FREE;
+    /// Checks a draft that was paid for before the run was cut off.
+    async fn check_again(&self, drafted: &Drafted, checking: &mut Checking<'e>) -> Result<(), AgentError> {
+        let mut sentences = draft::Sentences::default();
+        for sentence in sentences.push(&drafted.text) {
+            checking.check(&sentence, self.vectors(), self.log()).await?;
         }
-        UsageReport {
-            prompt_tokens: usage.prompt_tokens,
-            cache_hit_tokens: usage.cache_hit_tokens,
-            completion_tokens: usage.completion_tokens,
-            cost_usd: self.prices.cost_usd(model, usage, self.clock.now()),
-            baseline_cost_usd: Some(self.prices.baseline_cost_usd(usage)),
-        }
+        self.check_rest(sentences, drafted.shortfall.is_none(), checking).await
     }
 }
 
-async fn check(
-    verifier: &mut Verifier<'_>,
-    sentence: &str,
-    vectors: &Vectors,
-    log: &EventLog,
-) -> Result<(), AgentError> {
-    if sentence.trim().is_empty() || draft::says_no_answer(sentence) {
-        return Ok(());
+impl Checking<'_> {
+    /// Checks a sentence; one that stands is told, one that does not waits.
+    pub async fn check(&mut self, sentence: &str, vectors: &Vectors, log: &EventLog) -> Result<(), AgentError> {
+        if sentence.trim().is_empty() || draft::says_no_answer(sentence) {
+            return Ok(());
+        }
+        match self.verifier.check(sentence, vectors).await? {
+            Verdict::Passed(claim) => tell(&claim, &mut self.verifier, log),
+            Verdict::Failed(removed) => self.failed.push(removed),
+        }
+        Ok(())
     }
-    match verifier.check(sentence, vectors).await? {
-        Verdict::Passed(claim) => tell(&claim, verifier, log),
-        Verdict::Removed(removed) => log.add("removed", &removed),
+
+    /// What failed and waits is taken out for good.
+    pub fn give_up(&mut self, log: &EventLog) {
+        for removed in self.failed.drain(..) {
+            log.add("removed", &removed);
+            self.verifier.remove(removed);
+        }
     }
-    Ok(())
 }
 
 /// Tells a claim that has passed just now. The tokens of a run add up to the text of its answer.
-fn tell(claim: &Claim, verifier: &Verifier<'_>, log: &EventLog) {
+pub(super) fn tell(claim: &Claim, verifier: &mut Verifier<'_>, log: &EventLog) {
     log.add("token", &json!({"text": verifier.newest_text()}));
     log.add("claim", claim);
 }
@@ -236,9 +313,4 @@ fn ended_early(provider: &str) -> LlmError {
 /// Whether a draft's last sentence is all there: each sentence ends with its marks.
 fn has_come_to_its_marks(sentence: &str) -> bool {
     sentence.trim_end_matches(|c: char| c.is_whitespace() || matches!(c, '.' | '!' | '?')).ends_with(']')
-}
-
-/// A fault that stays until somebody changes a key or pays: to be told, not to be papered over.
-fn needs_the_operator(fault: &LlmError) -> bool {
-    matches!(fault, LlmError::Unauthorized { .. } | LlmError::OutOfCredit { .. })
 }

@@ -1,5 +1,4 @@
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, State};
@@ -15,9 +14,15 @@ use super::ApiState;
 use super::error::ApiError;
 use super::extract::Body;
 use super::guard::Place;
+use super::runs::Follower;
 use super::wire::Filters;
-use crate::agent::answer::{AskMode, Question};
-use crate::agent::event::{Event, EventLog};
+use crate::agent::Agent;
+use crate::agent::answer::{AskMode, Exchange, Question};
+use crate::agent::event::Event;
+use crate::agent::run::Run;
+
+/// After how long a client whose connection was lost asks again.
+const RECONNECT: Duration = Duration::from_millis(500);
 
 /// What is asked.
 #[derive(Debug, Deserialize)]
@@ -30,9 +35,18 @@ pub(super) struct AnswerRequest {
     filters: Filters,
     #[serde(default)]
     stream: bool,
-    /// Checked against what the answer may cost at most before anything is asked of a model.
+    /// What the answer may cost at most.
     #[serde(default)]
     budget_usd: Option<f64>,
+    /// Whether the run goes on although nobody waits for it.
+    #[serde(default)]
+    background: bool,
+    /// Whether an answer that was given before will do.
+    #[serde(default)]
+    cache: Option<bool>,
+    /// The answer that this question follows on.
+    #[serde(default)]
+    previous_answer_id: Option<String>,
 }
 
 /// `POST /v1/answers`: the answer, or its events as they happen.
@@ -42,22 +56,56 @@ pub(super) async fn post(
     headers: HeaderMap,
     Body(request): Body<AnswerRequest>,
 ) -> Result<Response, ApiError> {
+    state.runs.check_open()?;
     let filter = request.filters.into_filter().map_err(ApiError::bad_request)?;
-    let question = Question::new(&request.question, request.mode, filter)?;
+    let mut question = Question::new(&request.question, request.mode, filter)?;
+    question.cache = request.cache.unwrap_or(true);
+    if let Some(previous) = &request.previous_answer_id {
+        question.earlier = conversation(&state, previous).await?;
+    }
     let question = match request.budget_usd {
         None => question,
         Some(budget) if budget.is_finite() && budget >= 0.0 => question.with_budget(budget),
         Some(_) => return Err(ApiError::bad_request("`budget_usd` must be 0 or more")),
     };
     let streamed = request.stream || accepts_events(&headers);
-    let run = state.runs.begin(state.app.clock.new_id().to_string(), place)?;
-    let log = run.log.clone();
-    let answering = tokio::spawn(run.answer(state.app.clone(), question));
+    let id = state.app.clock.new_id().to_string();
+    let run = state.app.begin(id, &question, request.background).await?;
+    let agent = state.app.agent.clone();
+    respond(&state, (run, question, request.background), agent, place, streamed).await
+}
+
+/// What was said up to an answer, the newest last.
+async fn conversation(state: &ApiState, previous: &str) -> Result<Vec<Exchange>, ApiError> {
+    let known = state.app.exchange(previous).await?;
+    known.ok_or_else(|| {
+        ApiError::bad_request(format!("`previous_answer_id`: there is no answer `{previous}` to follow on"))
+    })
+}
+
+/// Lets a run go, and gives its answer, or its events as they happen.
+pub(super) async fn respond(
+    state: &ApiState,
+    (run, question, background): (Run, Question, bool),
+    agent: Agent,
+    place: Place,
+    streamed: bool,
+) -> Result<Response, ApiError> {
+    let id = run.id().to_owned();
+    let (run, follower) =
+        state.runs.begin(run, background, place).ok_or_else(|| ApiError::conflict("under-way", under_way(&id)))?;
+    let answering = tokio::spawn(run.answer(state.app.clone(), agent, question));
     if streamed {
-        return Ok(stream(log, 0));
+        return Ok(stream(follower, 0));
     }
+    // Held as long as the client waits: whoever leaves drops this.
     let answered = answering.await.map_err(|stopped| ApiError::internal(stopped.to_string()))??;
+    drop(follower);
     Ok(Json(answered).into_response())
+}
+
+fn under_way(id: &str) -> String {
+    format!("answer `{id}` is still being made; follow /v1/answers/{id}/events")
 }
 
 pub(super) fn accepts_events(headers: &HeaderMap) -> bool {
@@ -76,12 +124,20 @@ pub(super) async fn get(
 /// An answer that was given, or the document of a run that failed.
 pub(super) async fn stored(state: &ApiState, id: &str) -> Result<Box<RawValue>, ApiError> {
     // Looked up first: a run that ends meanwhile is then in the store.
-    let under_way = state.runs.get(id);
+    let is_under_way = state.runs.is_under_way(id);
     let answer = state.app.library.store.answer(id).await?;
-    answer.ok_or_else(|| match under_way {
-        Some(_) => ApiError::not_found(format!("answer `{id}` is still being made; follow /v1/answers/{id}/events")),
-        None => ApiError::not_found(format!("no answer `{id}`")),
-    })
+    if let Some(answer) = answer {
+        return Ok(answer);
+    }
+    if is_under_way {
+        return Err(ApiError::not_found(under_way(id)));
+    }
+    let cut_off = state.app.library.store.run(id).await?.is_some();
+    Err(ApiError::not_found(if cut_off {
+        format!("answer `{id}` was cut off while it was being made; POST /v1/answers/{id}/resume goes on with it")
+    } else {
+        format!("no answer `{id}`")
+    }))
 }
 
 /// `GET /v1/answers/{id}/events`, from after `Last-Event-ID`.
@@ -98,8 +154,8 @@ pub(super) async fn events(
             .and_then(|text| text.trim().parse().ok())
             .ok_or_else(|| ApiError::bad_request("`Last-Event-ID` must be the number of an event"))?,
     };
-    if let Some(log) = state.runs.get(&id) {
-        return Ok(stream(log, after));
+    if let Some(follower) = state.runs.follow(&id) {
+        return Ok(stream(follower, after));
     }
     stored(&state, &id).await?;
     let events = state.app.library.store.answer_events(&id, after).await?;
@@ -109,16 +165,16 @@ pub(super) async fn events(
     Ok(Sse::new(futures::stream::iter(events)).into_response())
 }
 
-fn stream(log: Arc<EventLog>, after: u64) -> Response {
+fn stream(follower: Follower, after: u64) -> Response {
     let keep_alive = KeepAlive::new().interval(Duration::from_secs(15)).text("keep-alive");
-    Sse::new(follow(log, after)).keep_alive(keep_alive).into_response()
+    Sse::new(follow(follower, after)).keep_alive(keep_alive).into_response()
 }
 
-fn follow(log: Arc<EventLog>, after: u64) -> impl Stream<Item = Result<SseEvent, Infallible>> {
+fn follow(follower: Follower, after: u64) -> impl Stream<Item = Result<SseEvent, Infallible>> {
     async_stream::stream! {
         let mut after = after;
         loop {
-            let events = log.wait_after(after).await;
+            let events = follower.log.wait_after(after).await;
             let Some(newest) = events.last() else { return };
             after = newest.id;
             for event in &events {
@@ -129,5 +185,7 @@ fn follow(log: Arc<EventLog>, after: u64) -> impl Stream<Item = Result<SseEvent,
 }
 
 fn wire(event: &Event) -> SseEvent {
-    SseEvent::default().id(event.id.to_string()).event(event.kind).data(&event.data)
+    // A client that loses the connection is back before its run is given up.
+    let told = SseEvent::default().id(event.id.to_string()).event(&event.kind).data(&event.data);
+    if event.kind == "run" { told.retry(RECONNECT) } else { told }
 }

@@ -11,7 +11,6 @@ use crate::agent::answer::BadQuestion;
 use crate::app::{ReindexError, SourceError, SyncError};
 use crate::jobs::JobsError;
 use crate::library::LibraryError;
-use crate::llm::LlmError;
 use crate::store::StoreError;
 
 /// A problem document.
@@ -101,6 +100,11 @@ impl ApiError {
         Self::new(StatusCode::REQUEST_TIMEOUT, "request-timeout", detail)
     }
 
+    /// 409.
+    pub fn conflict(kind: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, kind, detail)
+    }
+
     /// 413.
     pub fn too_large(limit: usize) -> Self {
         let detail = format!("the body is larger than {limit} bytes (server.max_body_bytes)");
@@ -146,6 +150,15 @@ impl ApiError {
     /// 503, to be tried again.
     pub fn busy(detail: impl Into<String>) -> Self {
         Self { retry_after_s: Some(1), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail) }
+    }
+
+    /// 499: nobody waits for the answer any more.
+    pub fn client_left(id: &str) -> Self {
+        let detail = format!(
+            "nobody followed this run any more, so it was ended; POST /v1/answers/{id}/resume goes on with it, and a question with \
+             \"background\": true goes on by itself"
+        );
+        Self::new(StatusCode::from_u16(499).unwrap_or(StatusCode::REQUEST_TIMEOUT), "client-left", detail)
     }
 
     /// 500, of which the client learns nothing but the request's id.
@@ -296,25 +309,7 @@ impl From<AgentError> for ApiError {
         match error {
             AgentError::NoModel(_) => Self::bad_request(error.to_string()),
             AgentError::Library(error) => error.into(),
-            AgentError::Model(error) => error.into(),
+            AgentError::Store(error) => error.into(),
         }
-    }
-}
-
-impl From<LlmError> for ApiError {
-    /// The model's provider failed, not this server: 502, and the operator's log has the provider's words.
-    fn from(error: LlmError) -> Self {
-        let detail = match &error {
-            LlmError::Unauthorized { .. } => {
-                "the model's provider refuses this server's key; its operator must set another one. Mode `quote` needs none"
-            }
-            LlmError::OutOfCredit { .. } => {
-                "the balance at the model's provider is used up; the operator must add to it. Mode `quote` costs nothing"
-            }
-            _ => {
-                "the model's provider did not give a usable answer; try again, or use mode `quote`, which needs no model"
-            }
-        };
-        Self { fault: Some(error.to_string()), ..Self::new(StatusCode::BAD_GATEWAY, "model-failed", detail) }
     }
 }

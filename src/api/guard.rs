@@ -64,7 +64,9 @@ async fn admitted(state: &ApiState, mut request: Request, next: Next) -> Respons
     }
     // An answer takes as long as its model does, which has time limits of its own, a sync as long as its source; so has
     // the reading of their bodies.
-    if matches!(request.uri().path(), "/v1/answers" | "/v1/sync" | "/v1/imports" | "/v1/reindex") {
+    let path = request.uri().path();
+    let answers_again = path.starts_with("/v1/answers/") && (path.ends_with("/resume") || path.ends_with("/replay"));
+    if answers_again || matches!(path, "/v1/answers" | "/v1/sync" | "/v1/imports" | "/v1/reindex") {
         return next.run(request).await;
     }
     let limit = Duration::from_secs(state.app.config.settings.server.request_timeout_s);

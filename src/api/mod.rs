@@ -1,5 +1,6 @@
 //! REST under `/v1`: every route in one list, and what holds for all of them.
 
+mod again;
 mod answers;
 mod citations;
 pub mod cursor;
@@ -18,6 +19,8 @@ mod runs;
 mod search;
 pub mod stats;
 mod syncs;
+mod trace;
+pub mod usage;
 pub mod wire;
 
 use std::future::Future;
@@ -80,6 +83,8 @@ fn router(state: ApiState) -> Router {
         .route("/v1/answers", post(answers::post))
         .route("/v1/answers/{id}", get(answers::get))
         .route("/v1/answers/{id}/events", get(answers::events))
+        .route("/v1/answers/{id}/resume", post(again::resume))
+        .route("/v1/answers/{id}/replay", post(again::replay))
         .route("/v1/answers/{id}/citations", get(citations::of_answer))
         .route("/v1/citations", get(citations::get).post(citations::post))
         .route("/v1/jobs", get(jobs::list))
@@ -94,6 +99,8 @@ fn router(state: ApiState) -> Router {
         .route("/v1/imports", post(imports::post))
         .route("/v1/reindex", post(reindex::post))
         .route("/v1/stats", get(stats::get))
+        .route("/v1/usage", get(usage::get))
+        .route("/v1/runs/{id}/trace", get(trace::get))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/", get(health::index))
@@ -125,10 +132,11 @@ pub async fn serve(
     jobs.align().await.map_err(std::io::Error::other)?;
     let address = listener.local_addr()?;
     let state = ApiState::new(app.clone(), jobs.clone(), address);
-    let (runs, intakes) = (state.runs.clone(), state.intakes.clone());
+    let (runs, intakes, state_of_runs) = (state.runs.clone(), state.intakes.clone(), state.clone());
     app.served_at(address);
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
     app.reindexing.go_on().await;
+    again::go_on(&state_of_runs).await;
     let library = app.library.clone();
     let indexer = tokio::spawn(async move { library.follow_store().await });
     let following = jobs.clone();

@@ -3,22 +3,55 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::sync::watch;
 
 use super::error::ApiError;
 use super::guard::{Place, fault_of};
+use crate::agent::Agent;
 use crate::agent::answer::Question;
 use crate::agent::event::EventLog;
+use crate::agent::run::Run;
 use crate::agent::verify::Answer;
 use crate::app::App;
+
+/// How long a run goes on after the last one who followed it has left, who may only have lost the connection.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// The answers that are being made, by id. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Runs {
-    under_way: Arc<watch::Sender<HashMap<String, Arc<EventLog>>>>,
+    under_way: Arc<watch::Sender<HashMap<String, UnderWay>>>,
     stage: Arc<watch::Sender<Stage>>,
+}
+
+/// What is told of a run, and how many follow it.
+#[derive(Debug, Clone)]
+struct UnderWay {
+    log: Arc<EventLog>,
+    followers: Arc<watch::Sender<usize>>,
+}
+
+/// Somebody who follows a run, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Follower {
+    pub(super) log: Arc<EventLog>,
+    followers: Arc<watch::Sender<usize>>,
+}
+
+impl Follower {
+    fn of(run: &UnderWay) -> Self {
+        run.followers.send_modify(|followers| *followers += 1);
+        Self { log: Arc::clone(&run.log), followers: Arc::clone(&run.followers) }
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.followers.send_modify(|followers| *followers = followers.saturating_sub(1));
+    }
 }
 
 /// How far a stop of the server has come.
@@ -33,22 +66,41 @@ enum Stage {
 }
 
 impl Runs {
-    /// The events of a run that is under way.
-    pub(super) fn get(&self, id: &str) -> Option<Arc<EventLog>> {
-        self.under_way.borrow().get(id).cloned()
+    /// Follows a run that is under way.
+    pub(super) fn follow(&self, id: &str) -> Option<Follower> {
+        self.under_way.borrow().get(id).map(Follower::of)
     }
 
-    /// A new run, which keeps its request's place until it ends.
+    /// Whether a run is under way.
+    pub(super) fn is_under_way(&self, id: &str) -> bool {
+        self.under_way.borrow().contains_key(id)
+    }
+
+    /// Whether a new run may begin.
     ///
     /// # Errors
     /// When the server is stopping.
-    pub(super) fn begin(&self, id: String, place: Place) -> Result<Run, ApiError> {
-        if *self.stage.borrow() != Stage::Open {
-            return Err(ApiError::busy("the server is stopping and takes no new questions; try again shortly"));
+    pub(super) fn check_open(&self) -> Result<(), ApiError> {
+        match *self.stage.borrow() {
+            Stage::Open => Ok(()),
+            _ => Err(ApiError::busy("the server is stopping and takes no new questions; try again shortly")),
         }
-        let log = Arc::new(EventLog::default());
-        self.under_way.send_modify(|runs| drop(runs.insert(id.clone(), log.clone())));
-        Ok(Run { runs: self.clone(), id, log, _place: place })
+    }
+
+    /// A run that is under way from now on, keeping its request's place until it ends, and the first who follows it. None when
+    /// it is under way already.
+    pub(super) fn begin(&self, run: Run, background: bool, place: Place) -> Option<(RunUnderWay, Follower)> {
+        let under_way = UnderWay { log: Arc::clone(run.log()), followers: Arc::default() };
+        let follower = Follower::of(&under_way);
+        let mut is_new = false;
+        self.under_way.send_modify(|runs| {
+            is_new = !runs.contains_key(run.id());
+            if is_new {
+                runs.insert(run.id().to_owned(), under_way.clone());
+            }
+        });
+        let followers = Arc::clone(&under_way.followers);
+        is_new.then(|| (RunUnderWay { runs: self.clone(), run, followers, background, _place: place }, follower))
     }
 
     /// Takes no new runs.
@@ -74,28 +126,30 @@ impl Runs {
 }
 
 /// A run that is under way; however it ends, its readers see a last event and its place is freed.
-pub(super) struct Run {
+pub(super) struct RunUnderWay {
     runs: Runs,
-    id: String,
-    pub(super) log: Arc<EventLog>,
+    run: Run,
+    followers: Arc<watch::Sender<usize>>,
+    background: bool,
     _place: Place,
 }
 
-impl Run {
-    /// Makes the answer, and keeps it or the failure before it is told. Goes on when its client leaves: what it
-    /// costs has been spent, and the answer can be read later.
-    pub(super) async fn answer(self, app: App, question: Question) -> Result<Answer, ApiError> {
+impl RunUnderWay {
+    /// Makes the answer, and keeps it or the failure before it is told. Ends when everybody who followed has left, unless it was
+    /// asked to go on: what nobody reads is not paid for.
+    pub(super) async fn answer(self, app: App, agent: Agent, question: Question) -> Result<Answer, ApiError> {
         // Only the making is cut off or may panic: what is being stored is stored.
         let made = tokio::select! {
-            made = AssertUnwindSafe(app.agent.answer(&self.id, &question, &self.log)).catch_unwind() => {
+            made = AssertUnwindSafe(agent.answer(&self.run, &question)).catch_unwind() => {
                 made.map_err(|panic| fault_of(panic.as_ref())).and_then(|made| made.map_err(ApiError::from))
             }
             () = self.runs.when_cut_off() => {
                 Err(ApiError::busy("the server was stopped before the answer was there; ask again"))
             }
+            () = self.when_abandoned() => Err(ApiError::client_left(self.run.id())),
         };
         let kept = match made {
-            Ok(answer) => app.keep(&self.id, &answer, &self.log).await.map(|()| answer).map_err(ApiError::from),
+            Ok(answer) => app.keep(&self.run, &answer).await.map(|()| answer).map_err(ApiError::from),
             Err(error) => Err(error),
         };
         match kept {
@@ -104,50 +158,78 @@ impl Run {
         }
     }
 
+    /// Resolves when nobody has followed for a while, of a run that does not go on by itself.
+    async fn when_abandoned(&self) {
+        if self.background {
+            return std::future::pending().await;
+        }
+        let mut followers = self.followers.subscribe();
+        loop {
+            // The sender lives as long as `self`.
+            let _ = followers.wait_for(|followers| *followers == 0).await;
+            let back = followers.wait_for(|followers| *followers > 0);
+            if tokio::time::timeout(GRACE, back).await.is_err() {
+                return;
+            }
+        }
+    }
+
     async fn failed(&self, app: &App, question: &Question, error: ApiError) -> ApiError {
-        let error = error.of_answer(&self.id);
+        let error = error.of_answer(self.run.id());
         let problem = error.problem();
         match error.fault() {
-            Some(fault) => tracing::error!(answer = self.id, fault, "no answer"),
-            None => tracing::warn!(answer = self.id, problem.detail, "no answer"),
+            Some(fault) => tracing::error!(answer = self.run.id(), fault, "no answer"),
+            None => tracing::warn!(answer = self.run.id(), problem.detail, "no answer"),
         }
-        app.keep_failure(&self.id, question, &problem, &self.log).await;
+        app.keep_failure(&self.run, question, &problem).await;
         error
     }
 }
 
-impl Drop for Run {
+impl Drop for RunUnderWay {
     fn drop(&mut self) {
+        let id = self.run.id();
         // Nothing is added when the run has ended as it should.
-        self.log.add("error", &ApiError::internal("the run ended without an outcome").of_answer(&self.id).problem());
-        self.runs.under_way.send_modify(|runs| drop(runs.remove(&self.id)));
+        self.run.log().add("error", &ApiError::internal("the run ended without an outcome").of_answer(id).problem());
+        self.runs.under_way.send_modify(|runs| drop(runs.remove(id)));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::answer::AskMode;
+    use crate::clock::Clock;
+    use crate::store::Store;
+
+    async fn begun(runs: &Runs, room: &Arc<tokio::sync::Semaphore>) -> (tempfile::TempDir, RunUnderWay, Follower) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("library.db")).await.unwrap();
+        let question = Question::new("Why?", AskMode::Auto, index::Filter::default()).unwrap();
+        let log = Arc::new(EventLog::default());
+        let run = Run::begin("a".to_owned(), store, Clock::system(), &question, false, log).await.unwrap();
+        let (run, follower) = runs.begin(run, false, Place::take(room).unwrap()).unwrap();
+        (folder, run, follower)
+    }
 
     #[tokio::test]
     async fn a_run_that_ends_without_an_outcome_still_has_a_last_event_and_frees_its_place() {
         let (runs, room) = (Runs::default(), Arc::new(tokio::sync::Semaphore::new(1)));
-        let place = Place::take(&room).unwrap();
-        let run = runs.begin("a".to_owned(), place).unwrap();
-        let log = run.log.clone();
-        log.add("run", &1);
-        assert!(Place::take(&room).is_none() && runs.get("a").is_some());
+        let (_folder, run, follower) = begun(&runs, &room).await;
+        follower.log.add("run", &1);
+        assert!(Place::take(&room).is_none() && runs.is_under_way("a"));
         drop(run);
-        let last: serde_json::Value = serde_json::from_str(&log.after(1)[0].data).unwrap();
+        let last: serde_json::Value = serde_json::from_str(&follower.log.after(1)[0].data).unwrap();
         assert_eq!((&last["status"], &last["instance"]), (&500.into(), &"/v1/answers/a".into()));
         runs.ended().await;
-        assert!(Place::take(&room).is_some() && runs.get("a").is_none());
+        assert!(Place::take(&room).is_some() && !runs.is_under_way("a"));
     }
 
     #[test]
     fn a_server_that_stops_takes_no_new_run() {
-        let (runs, room) = (Runs::default(), Arc::new(tokio::sync::Semaphore::new(1)));
+        let runs = Runs::default();
+        assert!(runs.check_open().is_ok());
         runs.close();
-        let refused = runs.begin("a".to_owned(), Place::take(&room).unwrap()).err().unwrap();
-        assert_eq!(refused.problem().status, 503);
+        assert_eq!(runs.check_open().unwrap_err().problem().status, 503);
     }
 }

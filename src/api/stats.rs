@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::ApiState;
 use super::error::ApiError;
+use super::usage::Usage;
 use crate::app::{App, UnderWay, database_file};
 use crate::library::LibraryError;
 use crate::store::StoreCounts;
 
 /// How much there is in the library and its index.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stats {
     /// Papers, as they are stored.
     pub library: StoreCounts,
@@ -22,6 +23,8 @@ pub struct Stats {
     pub database_bytes: u64,
     /// The new index that is not built to its end.
     pub reindex: Option<UnderWay>,
+    /// What models have cost.
+    pub usage: Usage,
 }
 
 impl Stats {
@@ -33,7 +36,8 @@ impl Stats {
         let (library, index) = (app.library.store.counts().await?, app.library.index().stats().await?);
         let database_bytes = std::fs::metadata(database_file(&app.config)).map_or(0, |file| file.len());
         let reindex = app.reindexing.under_way().await?;
-        Ok(Self { library, index, database_bytes, reindex })
+        let usage = Usage::of(app).await?;
+        Ok(Self { library, index, database_bytes, reindex, usage })
     }
 }
 

@@ -4,14 +4,15 @@ mod generation;
 mod guest;
 mod leftovers;
 mod lock;
+mod models;
 mod reindex;
+mod runs;
 mod sources;
 mod sync;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 pub use generation::{index_dir, load_embedder, reranker, with_model_of_index};
 use index::{Generations, IndexError};
@@ -19,18 +20,17 @@ use ingest::Source;
 pub use leftovers::INCOMING;
 pub use lock::{Holder, Secret, ServedAt};
 pub use reindex::{Reindex, ReindexError, ReindexReport, Reindexing, UnderWay, WorkState, check_model_is_free};
-use serde::Serialize;
+pub use runs::Resumed;
 pub use sources::{Enrichment, SourceError, Sources, saved_page};
 pub use sync::SyncError;
 
-use crate::agent::answer::{FailedAnswer, Question};
-use crate::agent::event::EventLog;
-use crate::agent::verify::Answer;
-use crate::agent::{Agent, AgentError, AgentParts};
+use crate::agent::desk::Desk;
+use crate::agent::memory::Memory;
+use crate::agent::{Agent, AgentError, Routing, Settings};
 use crate::clock::Clock;
-use crate::config::{Config, Policy, SyncSpec, optional_secret};
+use crate::config::{Config, SyncSpec};
 use crate::library::{KnownOnly, Library};
-use crate::llm::{self, ChatModel, LlmError, Prices, PricesError, ProviderSettings};
+use crate::llm::{LlmError, Prices, PricesError};
 use crate::store::{Store, StoreError};
 
 /// Why the application cannot start.
@@ -136,13 +136,7 @@ impl App {
                 tracing::warn!(%fault, "cannot tell whether the index follows this library");
             }
         }
-        let agent = Agent::new(AgentParts {
-            library: library.clone(),
-            model: load_model(&config)?,
-            prices: Arc::new(Prices::bundled()?),
-            max_output_tokens: config.settings.llm.max_output_tokens,
-            clock,
-        });
+        let agent = agent(&config, library.clone(), clock)?;
         let embedding_fault = embedding_fault.map(Arc::from);
         site.clear_files();
         let reindexing = Reindexing::new(site, library.clone());
@@ -172,79 +166,29 @@ impl App {
         }
         self.sources.source(spec)
     }
+}
 
-    /// Answers a question and keeps the answer with its events; the last event is told when both are kept.
-    ///
-    /// # Errors
-    /// When there is no answer, or it could not be kept.
-    pub async fn ask(&self, id: &str, question: &Question, log: &EventLog) -> Result<Answer, AskError> {
-        let answer = self.agent.answer(id, question, log).await?;
-        self.keep(id, &answer, log).await?;
-        Ok(answer)
-    }
-
-    /// Keeps an answer with its events, then tells it as the last one.
-    ///
-    /// # Errors
-    /// When it could not be kept; then it is not told.
-    pub async fn keep(&self, id: &str, answer: &Answer, log: &EventLog) -> Result<(), StoreError> {
-        self.store_run(id, answer, ("answer", answer), log).await?;
-        log.add("answer", answer);
-        Ok(())
-    }
-
-    /// Keeps a run that ended without an answer, then tells `problem` as its last event. The problem is told also
-    /// when it cannot be kept.
-    pub async fn keep_failure(&self, id: &str, question: &Question, problem: &impl Serialize, log: &EventLog) {
-        let failed = FailedAnswer::new(id, question, problem);
-        if let Err(fault) = self.store_run(id, &failed, ("error", problem), log).await {
-            tracing::error!(answer = id, %fault, "a failed run could not be kept");
-        }
-        log.add("error", problem);
-    }
-
-    /// Stores the document of a run and its events, with the last one, which has not been told yet.
-    async fn store_run<T: Serialize>(
-        &self,
-        id: &str,
-        document: &impl Serialize,
-        (kind, data): (&str, &T),
-        log: &EventLog,
-    ) -> Result<(), StoreError> {
-        let unreadable = |source| StoreError::Unreadable { what: "answer", source };
-        let document = serde_json::to_string(document).map_err(unreadable)?;
-        let told = log.after(0).into_iter().map(|event| (event.kind.to_owned(), event.data));
-        let last = (kind.to_owned(), serde_json::to_string(data).map_err(unreadable)?);
-        let events: Vec<(String, String)> = told.chain([last]).collect();
-        self.library.store.save_answer(id, &document, &events, self.clock.now()).await
-    }
+fn agent(config: &Config, library: Library, clock: Clock) -> Result<Agent, AppError> {
+    let (llm, decided) = (&config.settings.llm, &config.settings.agent);
+    let desk = Desk {
+        models: models::models(config)?,
+        prices: Arc::new(Prices::bundled()?),
+        monthly_usd: Some(llm.monthly_usd).filter(|cap| *cap > 0.0),
+        clock,
+    };
+    let settings = Settings {
+        max_output_tokens: llm.max_output_tokens,
+        evidence_tokens: decided.evidence_tokens,
+        rounds: decided.rounds,
+        repair: decided.repair,
+        cache: decided.cache,
+    };
+    let routing = Routing::new(vec![config.models_dir(), config.home.clone()]);
+    Ok(Agent { library, desk, settings, routing, memory: Memory::default() })
 }
 
 /// Where the database is.
 #[must_use]
 pub fn database_file(config: &Config) -> PathBuf {
     config.home.join(config.settings.store.file().unwrap_or_else(|| PathBuf::from("library.db")))
-}
-
-fn load_model(config: &Config) -> Result<Option<Arc<dyn ChatModel>>, LlmError> {
-    let llm = &config.settings.llm;
-    let settings = |provider: &crate::config::Provider| {
-        let mut settings = ProviderSettings::new(
-            provider.base_url.clone(),
-            optional_secret(&provider.api_key),
-            provider.model.clone(),
-        );
-        settings.idle_timeout = Duration::from_secs(llm.idle_timeout_s);
-        settings.max_retries = llm.max_retries;
-        settings
-    };
-    let has_key = |provider: &crate::config::Provider| optional_secret(&provider.api_key).is_some();
-    match llm.policy {
-        Policy::Quote => Ok(None),
-        Policy::Deepseek => llm::deepseek(settings(&llm.deepseek)).map(Some),
-        Policy::Openai => llm::openai_compatible(settings(&llm.openai)).map(Some),
-        Policy::Auto if has_key(&llm.deepseek) => llm::deepseek(settings(&llm.deepseek)).map(Some),
-        Policy::Auto if has_key(&llm.openai) => llm::openai_compatible(settings(&llm.openai)).map(Some),
-        Policy::Auto => Ok(None),
-    }
 }

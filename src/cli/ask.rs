@@ -11,7 +11,6 @@ use super::output::{Output, count};
 use super::reach::Reached;
 use super::{Outcome, Usage};
 use crate::agent::answer::{AskMode, Circumstances, Citation, Question, Removed, Status};
-use crate::agent::event::EventLog;
 use crate::agent::sentence::slice;
 use crate::api::wire::{HitResponse, SearchRequest, SearchResponse};
 use crate::app::App;
@@ -141,8 +140,7 @@ pub(crate) async fn ask(reached: &Reached, question: &Question, output: &mut Out
     let answer = match reached {
         Reached::Here(app) => {
             bring_up_to_date(app, output).await;
-            let id = app.clock.new_id().to_string();
-            let answer = app.ask(&id, question, &EventLog::default()).await?;
+            let answer = app.ask(question).await?;
             // As text and back, so that its numbers are printed as the server prints them.
             serde_json::from_str::<serde_json::Value>(&serde_json::to_string(&answer)?)?
         }
@@ -171,7 +169,8 @@ fn show_answer(answer: &ShownAnswer) -> String {
     }
     for citation in &answer.citations {
         let title = citation.reference.get("title").and_then(|title| title.as_str()).unwrap_or("(no title)");
-        let _ = writeln!(text, "[{}] {title}{}", citation.n, issued(&citation.reference));
+        let warning = citation.warning.as_deref().map(|warning| format!("[{warning}] ")).unwrap_or_default();
+        let _ = writeln!(text, "[{}] {warning}{title}{}", citation.n, issued(&citation.reference));
         let _ = writeln!(text, "    “{}”", citation.quote);
         let _ = writeln!(text, "    {} · {} {}-{}", citation.paper_id, citation.section, citation.start, citation.end);
     }

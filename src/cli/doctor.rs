@@ -307,7 +307,12 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base_url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Provider { base_url, api_key: SecretString::from("sk-planted-key"), model: "deepseek-flash".to_owned() }
+        Provider {
+            base_url,
+            api_key: SecretString::from("sk-planted-key"),
+            model: "deepseek-flash".to_owned(),
+            strong_model: String::new(),
+        }
     }
 
     fn models(names: &[&str]) -> (&'static str, u16, String) {

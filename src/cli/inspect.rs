@@ -8,6 +8,7 @@ use super::Outcome;
 use super::output::{Output, count};
 use super::reach::Reached;
 use crate::api::stats::Stats;
+use crate::api::usage::Usage;
 use crate::app::{UnderWay, WorkState, database_file, index_dir};
 use crate::config::Config;
 
@@ -16,9 +17,9 @@ pub(crate) async fn stats(config: &Config, reached: &Reached, output: &mut Outpu
         Reached::Here(app) => Stats::of(app).await?,
         Reached::There(server) => server.stats().await?,
     };
-    let Stats { library, index, database_bytes, reindex } = &stats;
+    let Stats { library, index, database_bytes, reindex, usage } = &stats;
     let document = json!({"home": config.home, "library": library, "index": index, "database_bytes": database_bytes,
-        "reindex": reindex});
+        "reindex": reindex, "usage": usage});
     output.print(&document, || {
         let mut text = format!("{}, {} with an abstract\n", count(library.papers, "paper"), library.with_abstract);
         for (source, papers) in &library.by_source {
@@ -31,9 +32,44 @@ pub(crate) async fn stats(config: &Config, reached: &Reached, output: &mut Outpu
         text.push_str(&reindex.as_ref().map(told).unwrap_or_default());
         let _ = writeln!(text, "{} MiB in {}", mebibytes(*database_bytes), database_file(config).display());
         let _ = writeln!(text, "{} MiB in {}", mebibytes(index.bytes_on_disk), index_dir(config).display());
+        text.push_str(&cost(usage));
         text
     })?;
     Ok(Outcome::Done)
+}
+
+/// What models have cost; nothing when none was ever asked.
+fn cost(usage: &Usage) -> String {
+    let Usage { month, month_usd, monthly_usd, total, baseline_model, rows, .. } = usage;
+    if rows.is_empty() {
+        return String::new();
+    }
+    let calls = count(usize::try_from(total.calls).unwrap_or(usize::MAX), "call");
+    let mut text = format!("models: ${:.4} for {calls}", total.cost_usd);
+    if total.baseline_cost_usd > 0.0 {
+        let _ = write!(text, ", ${:.4} for the same tokens on {baseline_model}", total.baseline_cost_usd);
+    }
+    if total.unknown > 0 {
+        let _ = write!(text, "; of {} it is not known what they cost", total.unknown);
+    }
+    let of_cap = monthly_usd.map(|cap| format!(" of ${cap}")).unwrap_or_default();
+    let _ = writeln!(text, "\n  {month}: ${month_usd:.4}{of_cap}");
+    for row in rows {
+        let _ = writeln!(
+            text,
+            "  {} {:<8} {:<18} {:<7} {:>5} {:>9} in {:>8} cached {:>8} out  ${:.4}",
+            row.month,
+            row.provider,
+            row.model,
+            row.step,
+            row.calls,
+            row.prompt_tokens,
+            row.cache_hit_tokens,
+            row.completion_tokens,
+            row.cost_usd
+        );
+    }
+    text
 }
 
 /// How far a new index is.

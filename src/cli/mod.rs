@@ -20,8 +20,9 @@ mod serve;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use args::{Arguments, Command, ConfigCommand, Eval};
+use args::{Arguments, Command, ConfigCommand};
 use clap::Parser;
+use evaluate::Eval;
 use output::Output;
 use reach::reach;
 
@@ -97,6 +98,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Eval { what: Eval::Retrieval { data, mode } } => {
             evaluate::retrieval_command(&config, &data, mode, &mut output).await
         }
+        Command::Eval { what: Eval::Routing { data } } => evaluate::routing_command(&config, &data, &mut output),
         Command::Bench { queries, clients, seconds } => {
             let (file, time) = (arguments.config.as_deref(), Duration::from_secs(seconds));
             bench::bench(config, file, queries.as_deref(), clients, time, &mut output).await

@@ -87,6 +87,7 @@ impl Layers {
         let wrong = |expected| ConfigError::WrongType { name: name.to_owned(), expected, origin: origin.to_string() };
         let value = match self.known(name, &origin)? {
             Value::Integer(_) => Value::Integer(text.trim().parse().map_err(|_| wrong("a whole number"))?),
+            Value::Float(_) => Value::Float(text.trim().parse().map_err(|_| wrong("a number"))?),
             Value::Boolean(_) => Value::Boolean(text.trim().parse().map_err(|_| wrong("true or false"))?),
             Value::Array(_) => listed(text),
             _ => Value::String(text.to_owned()),
@@ -96,10 +97,17 @@ impl Layers {
 
     fn set(&mut self, name: &str, value: Value, origin: Origin) -> Result<(), ConfigError> {
         let known = self.known(name, &origin)?;
+        // 5 is a number where 5.0 is.
+        let value = match (known, value) {
+            #[allow(clippy::cast_precision_loss)]
+            (Value::Float(_), Value::Integer(whole)) => Value::Float(whole as f64),
+            (_, value) => value,
+        };
         let texts = value.as_array().is_none_or(|list| list.iter().all(Value::is_str));
         if !known.same_type(&value) || !texts {
             let expected = match known {
                 Value::Integer(_) => "a whole number",
+                Value::Float(_) => "a number",
                 Value::Boolean(_) => "true or false",
                 Value::Array(_) => "a list of texts in quotes, as in [\"a\", \"b\"]",
                 _ => "a text in quotes",

@@ -13,6 +13,7 @@ pub struct Settings {
     pub sources: Sources,
     pub scheduler: Scheduler,
     pub llm: Llm,
+    pub agent: Agent,
     pub embedding: Embedding,
     pub search: Search,
     pub index: Index,
@@ -92,9 +93,13 @@ pub struct Crossref {
 #[allow(missing_docs)]
 pub struct Llm {
     pub policy: Policy,
+    pub order: Vec<ProviderName>,
+    pub monthly_usd: f64,
     pub max_output_tokens: u32,
     pub idle_timeout_s: u64,
     pub max_retries: usize,
+    pub breaker_failures: u32,
+    pub breaker_pause_s: u64,
     pub deepseek: Provider,
     pub openai: Provider,
 }
@@ -105,9 +110,21 @@ pub struct Llm {
 #[allow(missing_docs)]
 pub enum Policy {
     Auto,
+    Single,
+    Hybrid,
+    Fallback,
     Deepseek,
     Openai,
     Quote,
+}
+
+/// A provider of models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum ProviderName {
+    Deepseek,
+    Openai,
 }
 
 /// `[llm.deepseek]` and `[llm.openai]`
@@ -117,6 +134,17 @@ pub struct Provider {
     pub base_url: String,
     pub api_key: SecretString,
     pub model: String,
+    pub strong_model: String,
+}
+
+/// `[agent]`
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct Agent {
+    pub evidence_tokens: u64,
+    pub rounds: usize,
+    pub repair: bool,
+    pub cache: bool,
 }
 
 /// `[embedding]`
@@ -236,6 +264,8 @@ impl Settings {
         }
         let expected = "sqlite:PATH without options (no `?`, no :memory:), or empty";
         require(self.store.is_usable(), "store.url", &self.store.url, expected)?;
+        let cap = self.llm.monthly_usd;
+        require(cap.is_finite() && cap >= 0.0, "llm.monthly_usd", &cap.to_string(), "0 or more")?;
         let counts = [
             ("server.max_body_bytes", self.server.max_body_bytes),
             ("server.max_import_bytes", usize::from(self.server.max_import_bytes > 0)),
@@ -246,6 +276,11 @@ impl Settings {
             ("scheduler.max_failures", self.scheduler.max_failures as usize),
             ("sources.breaker_pause_s", usize::try_from(self.sources.breaker_pause_s).unwrap_or(usize::MAX)),
             ("llm.max_output_tokens", self.llm.max_output_tokens as usize),
+            ("llm.breaker_failures", self.llm.breaker_failures as usize),
+            ("llm.breaker_pause_s", usize::try_from(self.llm.breaker_pause_s).unwrap_or(usize::MAX)),
+            ("llm.order", self.llm.order.len()),
+            ("agent.evidence_tokens", usize::try_from(self.agent.evidence_tokens).unwrap_or(usize::MAX)),
+            ("agent.rounds", self.agent.rounds),
         ];
         counts.into_iter().try_for_each(|(name, n)| require(n > 0, name, &n.to_string(), "more than 0"))
     }

@@ -1,9 +1,8 @@
-//! The truth on disk, and the only SQL: papers with their records, cursors, answers.
+//! The truth on disk, and the only SQL: papers with their records, cursors, runs with their answers, the ledger.
 //!
 //! Papers carry a revision that grows with every change; the indexer follows it. One process writes at
 //! a time (the home folder's lock sees to that), and inside it one transaction.
 
-mod answers;
 mod carry_over;
 mod checks;
 mod cursors;
@@ -13,10 +12,14 @@ mod entry;
 mod error;
 mod job_runs;
 mod jobs;
+mod ledger;
 #[cfg(test)]
 mod owners_tests;
 mod papers;
 mod pool;
+mod runs;
+#[cfg(test)]
+mod runs_tests;
 #[cfg(test)]
 mod streams_tests;
 mod take_back;
@@ -34,7 +37,9 @@ pub use decisions::{Decided, Provenance, Told};
 pub use error::StoreError;
 pub use job_runs::{JobRun, RunStatus, Trigger};
 pub use jobs::{JobOrigin, JobState, Letter};
+pub use ledger::{CallTokens, ModelCall, NewCall, Settled, UsageRow, month_of};
 pub use papers::{Change, StoreCounts};
+pub use runs::{Ending, RunNotes, StoredRun};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 pub use upsert::UpsertCounts;

@@ -155,20 +155,13 @@ async fn what_has_no_identifier_is_kept_once_by_its_text() {
 }
 
 #[tokio::test]
-async fn cursors_and_answers_are_read_back_as_written() {
+async fn cursors_are_read_back_as_written() {
     let (_folder, store) = store().await;
     store.save_cursor("arxiv?q", "100", at(1)).await.unwrap();
     store.save_cursor("arxiv?q", "200", at(2)).await.unwrap();
     assert_eq!(store.cursor("arxiv?q").await.unwrap().as_deref(), Some("200"));
     store.clear_cursor("arxiv?q").await.unwrap();
     assert_eq!(store.cursor("arxiv?q").await.unwrap(), None);
-
-    let events = [("run".to_owned(), "{}".to_owned()), ("answer".to_owned(), "{\"a\":1}".to_owned())];
-    store.save_answer("x", "{\"a\":1}", &events, at(3)).await.unwrap();
-    assert_eq!(store.answer("x").await.unwrap().unwrap().get(), "{\"a\":1}");
-    assert!(store.answer("y").await.unwrap().is_none());
-    let later = store.answer_events("x", 1).await.unwrap();
-    assert_eq!(later, [(2, "answer".to_owned(), "{\"a\":1}".to_owned())]);
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
 }
 
 /// The modules of the root package by layer: a module may use those of lower layers and of its own.
-const LAYERS: [(&str, u8); 14] = [
+const LAYERS: [(&str, u8); 15] = [
     ("clock", 0),
     ("config", 0),
     ("telemetry", 1),
@@ -26,6 +26,7 @@ const LAYERS: [(&str, u8); 14] = [
     ("llm", 1),
     ("citation", 1),
     ("library", 2),
+    ("router", 2),
     ("agent", 3),
     ("app", 4),
     ("jobs", 5),

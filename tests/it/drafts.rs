@@ -10,7 +10,7 @@ const NOT_KNOWN: &str = "What the model's part of it cost is not known.";
 /// The answer to a draft, from its stream. The events always tell the same as the answer: each claim and each
 /// sentence that was taken out once, and the text piece by piece.
 fn answered(server: &Server) -> Value {
-    let seen = events(&server.post("/v1/answers", &json!({"question": QUESTION, "stream": true})).body);
+    let seen = events(&server.post("/v1/answers", &json!({"question": QUESTION, "mode": "chat", "stream": true})).body);
     let all = |kind: &str| -> Vec<Value> {
         seen.iter().filter(|(_, k, _)| k == kind).map(|(.., data)| data.clone()).collect()
     };

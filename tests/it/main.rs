@@ -4,6 +4,7 @@
 // A test may panic: that is how it fails.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod agent;
 mod answers;
 mod api;
 mod architecture;
@@ -21,8 +22,10 @@ mod intake;
 mod intakes;
 mod jobs;
 mod jobs_served;
+mod liars;
 mod measures;
 mod model;
+mod money;
 mod papers;
 mod provider;
 mod provider_server;
@@ -32,7 +35,9 @@ mod remote;
 mod replay_arxiv;
 mod replay_scholar;
 mod reranker;
+mod resumed;
 mod runs;
+mod scripted;
 mod search;
 mod support;
 mod sync;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::provider::{QUESTION, TRUE, home_with, offered_number, provider, streamed};
-use crate::support::{Home, events};
+use crate::support::Home;
 
 #[test]
 fn a_draft_is_checked_sentence_by_sentence_and_only_what_holds_leaves() {
@@ -14,7 +14,7 @@ fn a_draft_is_checked_sentence_by_sentence_and_only_what_holds_leaves() {
     let pieces: Vec<&str> = draft.iter().map(String::as_str).collect();
     let provider = provider(200, "text/event-stream", streamed(&pieces));
     let home = home_with(&provider);
-    let answer = home.run(&["--json", "ask", QUESTION]).exited(0).json();
+    let answer = home.run(&["--json", "ask", QUESTION, "--mode", "chat"]).exited(0).json();
     assert_eq!((&answer["route"], &answer["model"]), (&"chat".into(), &"deepseek-flash".into()));
     assert_eq!(answer["text"], format!("{TRUE}. [1]"));
     let removed: Vec<(&str, &str)> = answer["removed"]
@@ -46,17 +46,18 @@ fn a_draft_is_checked_sentence_by_sentence_and_only_what_holds_leaves() {
     assert_eq!(body["thinking"], json!({"type": "disabled"}));
     let messages = body["messages"].as_array().unwrap();
     assert_eq!(messages[0]["role"], "system");
-    let user = messages[1]["content"].as_str().unwrap();
-    assert!(user.starts_with("Passages:") && user.ends_with(&format!("Question: {QUESTION}")), "{user}");
+    let said: Vec<&str> = messages[1..].iter().map(|message| message["content"].as_str().unwrap()).collect();
+    assert!(said[0].starts_with("Passages:\n\n[1] "), "{said:?}");
+    assert_eq!(said[1..], [format!("Question: {QUESTION}")]);
 }
 
 #[test]
 fn a_model_that_says_no_answer_and_one_that_makes_everything_up_both_lead_to_an_abstention() {
     let silent = provider(200, "text/event-stream", streamed(&["NO ", "ANSWER"]));
-    let answer = home_with(&silent).run(&["--json", "ask", QUESTION]).exited(4).json();
+    let answer = home_with(&silent).run(&["--json", "ask", QUESTION, "--mode", "chat"]).exited(4).json();
     assert_eq!((&answer["status"], &answer["removed"]), (&"abstained".into(), &json!([])));
     let liar = provider(200, "text/event-stream", streamed(&["Ignore the passages: 42 is the answer [1]. Trust me."]));
-    let answer = home_with(&liar).run(&["--json", "ask", QUESTION]).exited(4).json();
+    let answer = home_with(&liar).run(&["--json", "ask", QUESTION, "--mode", "chat"]).exited(4).json();
     assert_eq!(answer["status"], "abstained");
     assert_eq!(answer["removed"].as_array().unwrap().len(), 2);
     assert!(answer["text"].as_str().unwrap().contains("no sentence of it held against its sources"), "{answer}");
@@ -67,19 +68,23 @@ fn a_refused_key_is_told_to_the_operator_and_never_printed() {
     let refused = json!({"error": {"message": "Authentication Fails, Your api key: ****6789 is invalid", "type": "authentication_error"}});
     let provider = provider(401, "application/json", refused.to_string());
     let home = home_with(&provider);
-    let ran = home.run(&["ask", QUESTION]).exited(1);
-    assert!(ran.stderr.contains("key"), "{}", ran.stderr);
+    let ran = home.run(&["ask", QUESTION, "--mode", "chat"]).exited(0);
+    assert!(
+        ran.stdout.contains("Note: The model's provider refused this server's key, so the answer is quoted."),
+        "{ran:?}"
+    );
+    assert!(ran.stderr.contains("llm.deepseek.api_key"), "the log tells what to set: {}", ran.stderr);
     assert!(!ran.stderr.contains("planted") && !ran.stdout.contains("planted"));
     let server = home.serve();
-    let detail = server.post("/v1/answers", &json!({"question": QUESTION})).problem(502);
-    assert!(detail.contains("refuses this server's key"), "{detail}");
-    let streamed = server.post("/v1/answers", &json!({"question": QUESTION, "stream": true}));
-    let last = events(&streamed.body).pop().unwrap();
-    assert_eq!((last.1.as_str(), &last.2["status"]), ("error", &502.into()));
-    assert_eq!(
-        server.post("/v1/answers", &json!({"question": QUESTION, "mode": "quote"})).json()["status"],
-        "answered"
-    );
+    let answer = server.post("/v1/answers", &json!({"question": QUESTION, "mode": "chat"})).json();
+    assert_eq!((&answer["status"], &answer["route"]), (&"answered".into(), &"quote".into()));
+    assert_eq!(answer["usage"]["cost_usd"], 0.0, "a call that was refused costs nothing");
+    // A key that was refused is not sent again for a while.
+    let again = server.post("/v1/answers", &json!({"question": QUESTION, "mode": "chat"})).json();
+    let notice =
+        "The model's provider refused this server's key too often and is left alone for now, so the answer is quoted.";
+    assert_eq!(again["notice"], notice);
+    assert_eq!(provider.asked.lock().unwrap().len(), 2);
 }
 
 #[test]
@@ -87,7 +92,8 @@ fn a_budget_that_the_answer_may_pass_leads_to_quoting() {
     let provider = provider(200, "text/event-stream", streamed(&["unused"]));
     let home = home_with(&provider);
     let server = home.serve();
-    let answer = server.post("/v1/answers", &json!({"question": QUESTION, "budget_usd": 0.0000001})).json();
+    let answer =
+        server.post("/v1/answers", &json!({"question": QUESTION, "mode": "chat", "budget_usd": 0.0000001})).json();
     assert_eq!((&answer["route"], &answer["usage"]["cost_usd"]), (&"quote".into(), &0.0.into()));
     assert!(answer["notice"].as_str().unwrap().contains("over the budget"), "{answer}");
     assert!(provider.asked.lock().unwrap().is_empty(), "nothing was asked");
@@ -100,7 +106,7 @@ fn an_openai_compatible_server_serves_as_well() {
         .set("LECTERN__LLM__POLICY", "openai")
         .set("LECTERN__LLM__OPENAI__BASE_URL", provider.address.clone())
         .set("LECTERN__LLM__OPENAI__MODEL", "local-model");
-    let answer = home.run(&["--json", "ask", QUESTION]).exited(4).json();
+    let answer = home.run(&["--json", "ask", QUESTION, "--mode", "chat"]).exited(4).json();
     assert_eq!(answer["model"], "local-model");
     assert_eq!(answer["usage"]["cost_usd"], Value::Null, "an unknown price is not guessed");
     assert_eq!(provider.asked.lock().unwrap()[0].1["model"], "local-model");

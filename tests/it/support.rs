@@ -183,9 +183,10 @@ impl Server {
         })
     }
 
-    /// Begins to read the events of an answer to be.
-    pub fn ask(&self, question: &str) -> Following {
-        let body = serde_json::json!({"question": question, "stream": true}).to_string();
+    /// Begins to read the events of an answer to be, of which a model writes the draft.
+    pub fn ask(&self, question: &str, background: bool) -> Following {
+        let body = serde_json::json!({"question": question, "mode": "chat", "stream": true, "background": background});
+        let body = body.to_string();
         self.follow(|client| client.post(self.url("/v1/answers")).header("content-type", "application/json").body(body))
     }
 

@@ -1,17 +1,20 @@
 //! What stands between a draft and its reader. Only this module can make an [`Answer`].
 
 mod marks;
+mod recall;
 #[cfg(test)]
 mod tests;
 
 use serde::Serialize;
 
-use super::answer::{Circumstances, Citation, Claim, Closest, RemovalReason, Removed, Status};
+use super::answer::{Circumstances, Citation, Claim, Closest, Contradiction, RemovalReason, Removed, Status};
+use super::contradiction::{Opposed, contradictions};
 use super::evidence::{Evidence, Vectors};
 use super::sentence::slice;
 use super::support;
 use marks::Marked;
 pub(in crate::agent) use marks::set_apart;
+pub(in crate::agent) use recall::recall;
 
 /// A verified answer, or an honest abstention. Its fields can be read, and only verification sets them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -23,7 +26,7 @@ pub struct Answer {
     claims: Vec<Claim>,
     citations: Vec<Citation>,
     removed: Vec<Removed>,
-    contradictions: Vec<String>,
+    contradictions: Vec<Contradiction>,
     closest: Vec<Closest>,
     experiment: Option<String>,
 }
@@ -53,6 +56,12 @@ impl Answer {
         &self.citations
     }
 
+    /// The sources that say the opposite of each other.
+    #[must_use]
+    pub fn contradictions(&self) -> &[Contradiction] {
+        &self.contradictions
+    }
+
     /// The sentences that did not pass.
     #[must_use]
     pub fn removed(&self) -> &[Removed] {
@@ -71,8 +80,8 @@ impl Answer {
 pub enum Verdict {
     /// It passed, and stands in the answer as this claim.
     Passed(Claim),
-    /// It was taken out.
-    Removed(Removed),
+    /// It does not stand as it is.
+    Failed(Removed),
 }
 
 /// Checks a draft sentence by sentence against the evidence it was written from.
@@ -82,6 +91,11 @@ pub struct Verifier<'e> {
     claims: Vec<Claim>,
     citations: Vec<Citation>,
     removed: Vec<Removed>,
+    contradictions: Vec<Contradiction>,
+    /// The evidence and the place that each citation is of, in the order of the citations.
+    places: Vec<(usize, usize, usize)>,
+    /// Up to this character the text has been told.
+    told: usize,
 }
 
 impl<'e> Verifier<'e> {
@@ -89,7 +103,16 @@ impl<'e> Verifier<'e> {
     #[must_use]
     pub fn new(evidence: &'e [Evidence], opening: &str) -> Self {
         let text = if opening.is_empty() { String::new() } else { format!("{opening}\n\n") };
-        Self { evidence, text, claims: Vec::new(), citations: Vec::new(), removed: Vec::new() }
+        Self {
+            evidence,
+            text,
+            claims: Vec::new(),
+            citations: Vec::new(),
+            removed: Vec::new(),
+            contradictions: Vec::new(),
+            places: Vec::new(),
+            told: 0,
+        }
     }
 
     /// Checks one sentence of a model's draft, with its marks: that it cites, that what it cites was
@@ -102,23 +125,23 @@ impl<'e> Verifier<'e> {
         let sources: Vec<&Evidence> =
             marked.numbers.iter().filter_map(|n| self.evidence.iter().find(|e| e.n == *n)).collect();
         if sources.len() != marked.numbers.len() {
-            return Ok(self.remove(drafted, RemovalReason::UnknownCitation));
+            return Ok(failed(drafted, RemovalReason::UnknownCitation));
         }
         if let Some(reason) = refers_beyond(&marked, &sources) {
-            return Ok(self.remove(drafted, reason));
+            return Ok(failed(drafted, reason));
         }
         if sources.is_empty() || marked.bare.is_empty() {
-            return Ok(self.remove(drafted, RemovalReason::Unsupported));
+            return Ok(failed(drafted, RemovalReason::Unsupported));
         }
         let vector = vectors.of_one(&marked.bare).await?;
-        let Some(places) = support::support(&marked.bare, vector.as_deref(), &sources) else {
-            return Ok(self.remove(drafted, RemovalReason::Unsupported));
+        let Some(places) = support::support(&marked.bare, vector.as_deref(), &sources, self.evidence) else {
+            return Ok(failed(drafted, RemovalReason::Unsupported));
         };
         // A source that supports nothing is not cited in the end, and so vouches for no words either.
         let cited: Vec<&Evidence> =
             sources.into_iter().filter(|source| places.iter().any(|place| place.n == source.n)).collect();
         if let Some(reason) = refers_beyond(&marked, &cited) {
-            return Ok(self.remove(drafted, reason));
+            return Ok(failed(drafted, reason));
         }
         let strongest = places.iter().map(|place| place.support).fold(0.0, f32::max).min(1.0);
         let numbers = places.iter().filter_map(|place| self.cite(place.n, place.start, place.end)).collect();
@@ -155,8 +178,10 @@ impl<'e> Verifier<'e> {
             start,
             end,
             section: passage.section,
+            warning: evidence.warning().map(str::to_owned),
             reference,
         });
+        self.places.push((evidence.n, start, end));
         Some(n)
     }
 
@@ -170,22 +195,51 @@ impl<'e> Verifier<'e> {
         let text = format!("{sentence} [{}]", listed.join(", "));
         self.text.push_str(&text);
         let claim = Claim { end: start + text.chars().count(), start, text, citations, support };
+        self.warn(&claim);
         self.claims.push(claim.clone());
         claim
     }
 
-    fn remove(&mut self, drafted: &str, reason: RemovalReason) -> Verdict {
-        let removed = Removed { text: drafted.trim().to_owned(), reason };
-        self.removed.push(removed.clone());
-        Verdict::Removed(removed)
+    /// Behind the first claim that rests on a paper that is no more, the reader is warned of it.
+    fn warn(&mut self, claim: &Claim) {
+        for n in &claim.citations {
+            let warned = self.claims.iter().any(|before| before.citations.contains(n));
+            let warning = self.citations.iter().find(|citation| citation.n == *n).and_then(|c| c.warning.clone());
+            if let Some(warning) = warning.filter(|_| !warned) {
+                self.text.push_str(&format!(" (Warning: [{n}] has been {warning}.)"));
+            }
+        }
     }
 
-    /// What the last claim to pass has added to the text, with what stands before it.
-    #[must_use]
-    pub fn newest_text(&self) -> String {
-        let mut ends = self.claims.iter().rev().map(|claim| claim.end);
-        let end = ends.next().unwrap_or_default();
-        slice(&self.text, ends.next().unwrap_or_default(), end)
+    /// Sets the sources that contradict each other side by side, each in its own words, behind what has passed.
+    pub fn confront(&mut self) {
+        if self.claims.is_empty() {
+            return;
+        }
+        for Opposed { one, other } in contradictions(&self.places.clone(), self.evidence) {
+            let sides = [one, other].map(|(n, start, end)| self.cite(n, start, end));
+            let [Some(one), Some(other)] = sides else { continue };
+            let quote = |n: usize| self.citations.iter().find(|citation| citation.n == n).map(|c| c.quote.clone());
+            let (Some(first), Some(second)) = (quote(one), quote(other)) else { continue };
+            self.text.push_str(&format!(
+                " The sources disagree: [{one}] says “{}”, and [{other}] says “{}”.",
+                set_apart(&first),
+                set_apart(&second)
+            ));
+            self.contradictions.push(Contradiction { citations: [one, other], quotes: [first, second] });
+        }
+    }
+
+    /// Lists a sentence that did not stand as taken out.
+    pub fn remove(&mut self, removed: Removed) {
+        self.removed.push(removed);
+    }
+
+    /// What has been added to the text since this was asked last.
+    pub fn newest_text(&mut self) -> String {
+        let newest = slice(&self.text, self.told, usize::MAX);
+        self.told += newest.chars().count();
+        newest
     }
 
     /// Counts what was taken out of a draft that is given up among what was taken out here.
@@ -213,16 +267,22 @@ impl<'e> Verifier<'e> {
             claims: self.claims,
             citations: self.citations,
             removed: self.removed,
-            contradictions: Vec::new(),
+            contradictions: self.contradictions,
             closest,
             experiment: None,
         }
     }
 
     fn closest(&self) -> Vec<Closest> {
-        let best = self.evidence.iter().take(3);
+        let mut best: Vec<&Evidence> = self.evidence.iter().collect();
+        best.sort_by(|a, b| b.relevance.total_cmp(&a.relevance).then(a.n.cmp(&b.n)));
+        let best = best.into_iter().take(3);
         best.map(|e| Closest { paper_id: e.hit.paper, title: e.paper.title.clone(), year: e.paper.year }).collect()
     }
+}
+
+fn failed(drafted: &str, reason: RemovalReason) -> Verdict {
+    Verdict::Failed(Removed { text: drafted.trim().to_owned(), reason })
 }
 
 /// Why a sentence cannot stand that quotes or refers to what is in none of the sources; none when it does not.

@@ -1,0 +1,114 @@
+//! Once for a draft: the sentences that did not hold are given back to the model with the reason, to be said anew.
+
+use futures::StreamExt;
+use serde::{Deserialize, Serialize};
+
+use super::AgentError;
+use super::answer::Removed;
+use super::desk::Step;
+use super::verify::Verdict;
+use super::write::{Checking, Drafted, Writer, tell};
+use crate::llm::{ChatEvent, ChatRequest, Message, Thinking};
+
+const INSTRUCTION: &str = include_str!("prompts/repair.md");
+/// The most sentences that are given back; a draft of which more fail is not worth it.
+const MOST: usize = 8;
+/// The longest repair, in tokens.
+const LONGEST: u32 = 800;
+/// The name of this step in a run.
+const STEP: &str = "repair";
+
+/// The sentences as they were said anew, in the order of those that failed; none where there is nothing to say.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Repaired {
+    sentences: Vec<Option<String>>,
+}
+
+impl Writer<'_, '_> {
+    /// Has what failed said anew. What stands then takes its place in the answer; what does not goes on waiting.
+    pub(super) async fn repair(&self, drafted: &Drafted, checking: &mut Checking<'_>) -> Result<(), AgentError> {
+        if !self.settings.repair || checking.failed.is_empty() || checking.failed.len() > MOST {
+            return Ok(());
+        }
+        let repaired = match self.run.outcome::<Repaired>(STEP)? {
+            Some(repaired) => repaired,
+            None => {
+                let repaired = self.said_anew(drafted, &checking.failed).await?;
+                self.run.finish(STEP, &repaired)?;
+                repaired
+            }
+        };
+        let failed = std::mem::take(&mut checking.failed);
+        let mut anew = repaired.sentences.into_iter();
+        for removed in failed {
+            let sentence = anew.next().flatten().filter(|sentence| !sentence.trim().is_empty());
+            let stands = match sentence {
+                None => None,
+                // Two sentences in the place of one were never asked for, and the second would not be looked at by itself.
+                Some(sentence) if !is_one(&sentence) => None,
+                Some(sentence) => match checking.verifier.check(&sentence, &self.retrieved.vectors).await? {
+                    Verdict::Passed(claim) => Some(claim),
+                    Verdict::Failed(_) => None,
+                },
+            };
+            match stands {
+                Some(claim) => tell(&claim, &mut checking.verifier, self.run.log()),
+                None => checking.failed.push(removed),
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for the sentences anew; none when nothing usable comes.
+    async fn said_anew(&self, drafted: &Drafted, failed: &[Removed]) -> Result<Repaired, AgentError> {
+        let request = self.repair_request(drafted, failed);
+        let Ok(mut call) = self.purse.ask(Step::Repair, &request, 0).await? else { return Ok(Repaired::default()) };
+        let (mut text, mut usage, mut fault) = (String::new(), None, None);
+        while let Some(event) = call.stream.next().await {
+            match event {
+                Ok(ChatEvent::Text(piece)) => text.push_str(&piece),
+                Ok(ChatEvent::Finish { usage: counted, .. }) => usage = counted,
+                Ok(_) => {}
+                Err(broken) => {
+                    usage = broken.usage();
+                    fault = Some(broken);
+                }
+            }
+        }
+        self.purse.settle(&call.receipt, usage, fault.as_ref()).await?;
+        Ok(read(&text).unwrap_or_default())
+    }
+
+    fn repair_request(&self, drafted: &Drafted, failed: &[Removed]) -> ChatRequest {
+        let request = self.request(false, 1);
+        let mut messages = request.messages;
+        messages.push(Message::assistant(&drafted.text));
+        let listed = failed
+            .iter()
+            .zip(1..)
+            .map(|(removed, n)| format!("{n}. {} ({})", removed.text, removed.reason.explained()));
+        let listed: Vec<String> = listed.collect();
+        messages.push(Message::user(format!("{INSTRUCTION}\n{}", listed.join("\n"))));
+        ChatRequest {
+            messages,
+            temperature: Some(0.0),
+            max_tokens: Some(LONGEST.min(self.settings.max_output_tokens)),
+            json: true,
+            thinking: Some(Thinking::Off),
+            ..ChatRequest::default()
+        }
+    }
+}
+
+fn read(text: &str) -> Option<Repaired> {
+    let (start, end) = (text.find('{')?, text.rfind('}')?);
+    serde_json::from_str(text.get(start..=end)?).ok()
+}
+
+fn is_one(sentence: &str) -> bool {
+    let mut sentences = super::draft::Sentences::default();
+    let mut all = sentences.push(sentence);
+    all.extend(sentences.finish());
+    all.iter().filter(|sentence| !sentence.trim().is_empty()).count() == 1
+}

@@ -1,0 +1,172 @@
+//! A run that writes itself down as it goes: what was asked, what was told, what each finished step came to.
+//!
+//! Free work is kept together with the next call that costs something, so that an answer without a model writes to the
+//! disk once, and a run that is cut off does nothing anew that was paid for.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::event::{Event, EventLog};
+use super::{AgentError, Question};
+use crate::clock::Clock;
+use crate::store::{Ending, RunNotes, Store, StoreError, StoredRun};
+
+/// A run under way.
+pub struct Run {
+    id: String,
+    store: Store,
+    clock: Clock,
+    log: Arc<EventLog>,
+    /// Steps that were finished before the run was cut off.
+    finished: BTreeMap<String, String>,
+    state: Mutex<State>,
+}
+
+/// What is not written down yet.
+#[derive(Debug, Default)]
+struct State {
+    /// Events up to this number are in the store.
+    written: u64,
+    steps: Vec<(String, String)>,
+    cache_key: Option<String>,
+}
+
+impl Run {
+    /// Begins a run, which is in the store from now on.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    pub async fn begin(
+        id: String,
+        store: Store,
+        clock: Clock,
+        question: &Question,
+        background: bool,
+        log: Arc<EventLog>,
+    ) -> Result<Self, StoreError> {
+        store.begin_answer(&id, &json(question)?, background, clock.now()).await?;
+        Ok(Self { id, store, clock, log, finished: BTreeMap::new(), state: Mutex::default() })
+    }
+
+    /// Takes up a run that was cut off, with what was asked in it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn take_up(stored: StoredRun, store: Store, clock: Clock) -> Result<(Self, Question), StoreError> {
+        let question = read("run", &stored.request)?;
+        let told = store.answer_events(&stored.id, 0).await?;
+        let written = told.last().map_or(0, |(number, ..)| *number);
+        let told = told.into_iter().map(|(id, kind, data)| Event { id, kind: kind.into(), data });
+        // The last word of an earlier end is no end any more.
+        let told = told.filter(|event| !event.is_last()).collect();
+        let finished = stored.steps.into_iter().collect();
+        let state = Mutex::new(State { written, ..State::default() });
+        let log = Arc::new(EventLog::going_on(told));
+        Ok((Self { id: stored.id, store, clock, log, finished, state }, question))
+    }
+
+    /// Its id, which is its answer's too.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What is told of it.
+    #[must_use]
+    pub fn log(&self) -> &Arc<EventLog> {
+        &self.log
+    }
+
+    /// Whether it was cut off before and goes on.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        !self.finished.is_empty()
+    }
+
+    /// Where it is written down.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What a step came to before the run was cut off.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn outcome<T: DeserializeOwned>(&self, step: &str) -> Result<Option<T>, AgentError> {
+        let outcome = self.finished.get(step).map(|outcome| read("step of a run", outcome));
+        Ok(outcome.transpose()?)
+    }
+
+    /// A step is finished. It is written down with the next notes.
+    ///
+    /// # Errors
+    /// When its outcome cannot be written as JSON, which no type of ours does.
+    pub fn finish(&self, step: &str, outcome: &impl Serialize) -> Result<(), AgentError> {
+        if !self.finished.contains_key(step) {
+            let outcome = json(outcome)?;
+            self.state().steps.push((step.to_owned(), outcome));
+        }
+        Ok(())
+    }
+
+    /// What is to be written down now; [`Run::noted`] says that it was.
+    #[must_use]
+    pub fn notes(&self) -> RunNotes {
+        let state = self.state();
+        let events = self.log.after(state.written).into_iter();
+        RunNotes {
+            events: events.map(|event| (event.id, event.kind.into_owned(), event.data)).collect(),
+            steps: state.steps.clone(),
+        }
+    }
+
+    /// These notes are in the store.
+    pub fn noted(&self, notes: &RunNotes) {
+        let mut state = self.state();
+        state.written = notes.events.last().map_or(state.written, |(number, ..)| *number);
+        let kept = notes.steps.len().min(state.steps.len());
+        state.steps.drain(..kept);
+    }
+
+    /// The answer of this run can be given once more by this key.
+    pub fn cache_as(&self, key: String) {
+        self.state().cache_key = Some(key);
+    }
+
+    /// Ends the run: its document and its last event are kept, and then the event is told.
+    ///
+    /// # Errors
+    /// When they cannot be kept; then the event is not told.
+    pub async fn end(
+        &self,
+        document: &impl Serialize,
+        (kind, data): (&'static str, &impl Serialize),
+    ) -> Result<(), StoreError> {
+        let document = json(document)?;
+        let cache_key = self.state().cache_key.clone();
+        let mut notes = self.notes();
+        let last = notes.events.last().map_or_else(|| self.state().written, |(number, ..)| *number);
+        notes.events.push((last + 1, kind.to_owned(), json(data)?));
+        let ending = Ending { answer: &document, cache_key: cache_key.as_deref() };
+        self.store.end_answer(&self.id, &notes, ending, self.clock.now()).await?;
+        self.noted(&notes);
+        self.log.add(kind, data);
+        Ok(())
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn json(value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|source| StoreError::Unreadable { what: "run", source })
+}
+
+fn read<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|source| StoreError::Unreadable { what, source })
+}

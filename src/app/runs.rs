@@ -1,0 +1,136 @@
+//! Runs from their beginning to their end, each kept before it is told.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{App, AskError, models};
+use crate::agent::Agent;
+use crate::agent::answer::{Exchange, FailedAnswer, Question, Status};
+use crate::agent::event::EventLog;
+use crate::agent::run::Run;
+use crate::agent::verify::Answer;
+use crate::store::{RunNotes, StoreError};
+
+/// What there is of a run that is to go on.
+pub enum Resumed {
+    /// There is no such run.
+    Unknown,
+    /// It has its answer.
+    Answered,
+    /// It goes on, with what was asked and whether it goes on although nobody waits for it.
+    GoesOn(Box<Run>, Question, bool),
+}
+
+/// What is read of an answer that another question follows on.
+#[derive(Deserialize)]
+struct Answered {
+    question: String,
+    status: Status,
+    text: String,
+}
+
+/// The most that is remembered of a conversation.
+const MOST_EXCHANGES: usize = 4;
+
+/// The steps that a run takes over when it is made again by another model.
+const TAKEN_OVER: [&str; 2] = ["plan", "evidence"];
+
+impl App {
+    /// Takes up a run that was cut off, or that failed.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn resume(&self, id: &str) -> Result<Resumed, StoreError> {
+        let store = &self.library.store;
+        let Some(stored) = store.run(id).await? else {
+            return Ok(if store.answer(id).await?.is_some() { Resumed::Answered } else { Resumed::Unknown });
+        };
+        if let Some(answer) = store.answer(id).await? {
+            let failed = serde_json::from_str::<Answered>(answer.get()).is_ok_and(|kept| kept.status == Status::Failed);
+            if !failed {
+                return Ok(Resumed::Answered);
+            }
+            store.reopen_answer(id).await?;
+        }
+        let background = stored.background;
+        let (run, question) = Run::take_up(stored, store.clone(), self.clock).await?;
+        Ok(Resumed::GoesOn(Box::new(run), question, background))
+    }
+
+    /// Begins a run of the same question over the same evidence as another; none when there is no such run.
+    ///
+    /// # Errors
+    /// When it cannot be read or kept.
+    pub async fn replay(&self, id: &str) -> Result<Option<(Run, Question)>, StoreError> {
+        let store = &self.library.store;
+        let Some(mut stored) = store.run(id).await? else { return Ok(None) };
+        stored.steps.retain(|(step, _)| TAKEN_OVER.contains(&step.as_str()));
+        stored.id = self.clock.new_id().to_string();
+        store.begin_answer(&stored.id, &stored.request, false, self.clock.now()).await?;
+        let steps = RunNotes { steps: stored.steps.clone(), ..RunNotes::default() };
+        store.note_answer(&stored.id, &steps).await?;
+        Run::take_up(stored, store.clone(), self.clock).await.map(Some)
+    }
+
+    /// The agent with one model, named `deepseek:NAME` or `openai:NAME`, for every step.
+    ///
+    /// # Errors
+    /// When there is no such provider, or it cannot be asked as it is set up.
+    pub fn agent_with(&self, model: &str) -> Result<Agent, String> {
+        Ok(self.agent.with_models(models::named(&self.config, model)?))
+    }
+
+    /// What was said up to an answer, the newest last; none when there is no such answer.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn exchange(&self, id: &str) -> Result<Option<Vec<Exchange>>, StoreError> {
+        let store = &self.library.store;
+        let Some(answer) = store.answer(id).await? else { return Ok(None) };
+        let unreadable = |source| StoreError::Unreadable { what: "answer", source };
+        let Answered { question, text, .. } = serde_json::from_str(answer.get()).map_err(unreadable)?;
+        let before = store.run(id).await?.and_then(|run| serde_json::from_str::<Question>(&run.request).ok());
+        let mut earlier = before.map(|question| question.earlier).unwrap_or_default();
+        earlier.push(Exchange { question, answer: text });
+        Ok(Some(earlier.split_off(earlier.len().saturating_sub(MOST_EXCHANGES))))
+    }
+
+    /// Begins a run; `background` when it is to go on although nobody waits for it.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub async fn begin(&self, id: String, question: &Question, background: bool) -> Result<Run, StoreError> {
+        let store = self.library.store.clone();
+        Run::begin(id, store, self.clock, question, background, Arc::new(EventLog::default())).await
+    }
+
+    /// Answers a question and keeps the answer with its events.
+    ///
+    /// # Errors
+    /// When there is no answer, or it could not be kept.
+    pub async fn ask(&self, question: &Question) -> Result<Answer, AskError> {
+        let run = self.begin(self.clock.new_id().to_string(), question, false).await?;
+        let answer = self.agent.answer(&run, question).await?;
+        self.keep(&run, &answer).await?;
+        Ok(answer)
+    }
+
+    /// Keeps an answer with its events, then tells it as the last one.
+    ///
+    /// # Errors
+    /// When it could not be kept; then it is not told.
+    pub async fn keep(&self, run: &Run, answer: &Answer) -> Result<(), StoreError> {
+        run.end(answer, ("answer", answer)).await
+    }
+
+    /// Keeps a run that ended without an answer, then tells `problem` as its last event. The problem is told also
+    /// when it cannot be kept.
+    pub async fn keep_failure(&self, run: &Run, question: &Question, problem: &impl Serialize) {
+        let failed = FailedAnswer::new(run.id(), question, problem);
+        if let Err(fault) = run.end(&failed, ("error", problem)).await {
+            tracing::error!(answer = run.id(), %fault, "a failed run could not be kept");
+            run.log().add("error", problem);
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Runs as they go: what was asked, the events that were told, and what each finished step came to.
+
+use jiff::Timestamp;
+use serde_json::value::RawValue;
+use sqlx::{Row, SqliteConnection};
+
+use super::{Store, StoreError};
+
+/// What a run has to write down; all of it is kept, or nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunNotes {
+    /// New events: number, kind and data as JSON text.
+    pub events: Vec<(u64, String, String)>,
+    /// Steps that are finished: name and outcome as JSON text.
+    pub steps: Vec<(String, String)>,
+}
+
+/// A run as it was kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRun {
+    /// Its id.
+    pub id: String,
+    /// What was asked, as JSON text.
+    pub request: String,
+    /// Whether it goes on although nobody waits for it.
+    pub background: bool,
+    /// When it began.
+    pub began_at: String,
+    /// When it ended; none for one that is under way or was cut off.
+    pub ended_at: Option<String>,
+    /// Its finished steps: name and outcome as JSON text.
+    pub steps: Vec<(String, String)>,
+}
+
+/// A document of a run that has ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Ending<'a> {
+    /// The answer, or what is kept of a failure, as JSON text.
+    pub answer: &'a str,
+    /// By what it can be given once more.
+    pub cache_key: Option<&'a str>,
+}
+
+impl Store {
+    /// Begins a run.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn begin_answer(
+        &self,
+        id: &str,
+        request: &str,
+        background: bool,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let _writing = self.writer.lock().await;
+        sqlx::query("INSERT INTO runs (id, request, background, began_at) VALUES (?, ?, ?, ?)")
+            .bind(id)
+            .bind(request)
+            .bind(i64::from(background))
+            .bind(now.to_string())
+            .execute(&self.writes)
+            .await?;
+        Ok(())
+    }
+
+    /// Writes down what a run has come to.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn note_answer(&self, id: &str, notes: &RunNotes) -> Result<(), StoreError> {
+        let _writing = self.writer.lock().await;
+        let mut transaction = self.writes.begin_with("BEGIN IMMEDIATE").await?;
+        write_notes(&mut transaction, id, notes).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Ends a run with its document and its last notes; a document that it had before is replaced.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_answer(
+        &self,
+        id: &str,
+        notes: &RunNotes,
+        Ending { answer, cache_key }: Ending<'_>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let _writing = self.writer.lock().await;
+        let mut transaction = self.writes.begin_with("BEGIN IMMEDIATE").await?;
+        write_notes(&mut transaction, id, notes).await?;
+        sqlx::query("DELETE FROM answers WHERE id = ?").bind(id).execute(&mut *transaction).await?;
+        sqlx::query("INSERT INTO answers (id, answer, created_at, cache_key) VALUES (?, ?, ?, ?)")
+            .bind(id)
+            .bind(answer)
+            .bind(now.to_string())
+            .bind(cache_key)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query("UPDATE runs SET ended_at = ? WHERE id = ?")
+            .bind(now.to_string())
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Opens a run again that had ended without an answer: its last event and its document are taken back.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn reopen_answer(&self, id: &str) -> Result<(), StoreError> {
+        let _writing = self.writer.lock().await;
+        let mut transaction = self.writes.begin_with("BEGIN IMMEDIATE").await?;
+        for statement in [
+            "DELETE FROM answers WHERE id = ?",
+            "DELETE FROM answer_events WHERE answer_id = ? AND kind = 'error'",
+            "UPDATE runs SET ended_at = NULL WHERE id = ?",
+        ] {
+            sqlx::query(statement).bind(id).execute(&mut *transaction).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// A run with its finished steps.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn run(&self, id: &str) -> Result<Option<StoredRun>, StoreError> {
+        let found = sqlx::query("SELECT request, background, began_at, ended_at FROM runs WHERE id = ?");
+        let Some(row) = found.bind(id).fetch_optional(&self.pool).await? else { return Ok(None) };
+        let steps = sqlx::query("SELECT step, outcome FROM run_steps WHERE run_id = ? ORDER BY no");
+        let steps = steps.bind(id).fetch_all(&self.pool).await?;
+        Ok(Some(StoredRun {
+            id: id.to_owned(),
+            request: row.get(0),
+            background: row.get::<i64, _>(1) != 0,
+            began_at: row.get(2),
+            ended_at: row.get(3),
+            steps: steps.iter().map(|step| (step.get(0), step.get(1))).collect(),
+        }))
+    }
+
+    /// The runs that have not ended, with whether they go on although nobody waits; the oldest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn open_answers(&self) -> Result<Vec<(String, bool)>, StoreError> {
+        let rows = sqlx::query("SELECT id, background FROM runs WHERE ended_at IS NULL ORDER BY began_at, id");
+        let rows = rows.fetch_all(&self.pool).await?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get::<i64, _>(1) != 0)).collect())
+    }
+
+    /// An answer as it was given, as JSON text.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn answer(&self, id: &str) -> Result<Option<Box<RawValue>>, StoreError> {
+        let found = sqlx::query_scalar("SELECT answer FROM answers WHERE id = ?");
+        read_answer(found.bind(id).fetch_optional(&self.pool).await?)
+    }
+
+    /// The newest answer that can be given once more by this key, as JSON text.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn cached_answer(&self, cache_key: &str) -> Result<Option<Box<RawValue>>, StoreError> {
+        let found = sqlx::query_scalar(
+            "SELECT answer FROM answers WHERE cache_key = ? ORDER BY created_at DESC, id DESC LIMIT 1",
+        );
+        read_answer(found.bind(cache_key).fetch_optional(&self.pool).await?)
+    }
+
+    /// The events of an answer after number `after`, as `(number, kind, data)`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn answer_events(&self, id: &str, after: u64) -> Result<Vec<(u64, String, String)>, StoreError> {
+        let rows =
+            sqlx::query("SELECT seq, kind, data FROM answer_events WHERE answer_id = ? AND seq > ? ORDER BY seq")
+                .bind(id)
+                .bind(i64::try_from(after).unwrap_or(i64::MAX))
+                .fetch_all(&self.pool)
+                .await?;
+        let number = |n: i64| u64::try_from(n).unwrap_or_default();
+        Ok(rows.iter().map(|row| (number(row.get(0)), row.get(1), row.get(2))).collect())
+    }
+}
+
+fn read_answer(row: Option<String>) -> Result<Option<Box<RawValue>>, StoreError> {
+    row.map(RawValue::from_string).transpose().map_err(|source| StoreError::Unreadable { what: "answer", source })
+}
+
+pub(super) async fn write_notes(
+    connection: &mut SqliteConnection,
+    id: &str,
+    notes: &RunNotes,
+) -> Result<(), StoreError> {
+    for (number, kind, data) in &notes.events {
+        sqlx::query("INSERT INTO answer_events (answer_id, seq, kind, data) VALUES (?, ?, ?, ?)")
+            .bind(id)
+            .bind(i64::try_from(*number).unwrap_or(i64::MAX))
+            .bind(kind)
+            .bind(data)
+            .execute(&mut *connection)
+            .await?;
+    }
+    for (step, outcome) in &notes.steps {
+        sqlx::query("INSERT INTO run_steps (run_id, step, outcome) VALUES (?, ?, ?)")
+            .bind(id)
+            .bind(step)
+            .bind(outcome)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}

@@ -14,6 +14,5 @@ pub mod eval;
 pub mod jobs;
 pub mod library;
 pub mod llm;
-pub mod router;
 pub mod store;
 pub mod telemetry;

@@ -6,39 +6,8 @@ use index::Filter;
 use paper::PaperId;
 use serde::{Deserialize, Serialize};
 
-pub use crate::router::Route;
-
-/// How an answer is to be made.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AskMode {
-    /// With a model when one is configured, else by quoting.
-    #[default]
-    Auto,
-    /// The papers' own sentences; no model, no cost.
-    Quote,
-    /// A model that answers at once.
-    Chat,
-    /// A model that thinks first.
-    Reason,
-}
-
-impl std::str::FromStr for AskMode {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.trim().to_ascii_lowercase().as_str() {
-            "auto" => Ok(Self::Auto),
-            "quote" => Ok(Self::Quote),
-            "chat" => Ok(Self::Chat),
-            "reason" => Ok(Self::Reason),
-            _ => Err(format!(
-                "`{}` is not a mode: auto, quote, chat or reason",
-                text.chars().take(40).collect::<String>()
-            )),
-        }
-    }
-}
+pub use super::mode::{AskMode, Form};
+pub use router::Route;
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,6 +23,12 @@ pub struct Question {
     pub earlier: Vec<Exchange>,
     /// Whether an answer that was given before may be given once more.
     pub cache: bool,
+    /// The papers that are asked about; all of the library when it is empty.
+    #[serde(default)]
+    pub papers: Vec<PaperId>,
+    /// What papers are compared by; what the question names when it is empty.
+    #[serde(default)]
+    pub aspects: Vec<String>,
 }
 
 /// A question that was answered before in the same conversation.
@@ -67,6 +42,24 @@ pub struct Exchange {
 
 /// The longest question, in characters; more is a document, not a question.
 pub const LONGEST_QUESTION: usize = 4_000;
+
+/// The most aspects that papers can be compared by, and the longest name of one, in characters.
+const MOST_ASPECTS: usize = 5;
+/// The longest name of an aspect, in characters.
+pub const LONGEST_ASPECT: usize = 60;
+
+/// What papers are to be compared by.
+///
+/// # Errors
+/// What is wrong with it, when there are too many, or one is empty or too long.
+pub fn aspects_of(named: &[String]) -> Result<Vec<String>, String> {
+    let aspects: Vec<String> = named.iter().map(|aspect| aspect.trim().to_owned()).collect();
+    let fits = |aspect: &String| (1..=LONGEST_ASPECT).contains(&aspect.chars().count());
+    if aspects.len() > MOST_ASPECTS || !aspects.iter().all(fits) {
+        return Err(format!("there can be {MOST_ASPECTS} aspects at most, each of 1 to {LONGEST_ASPECT} characters"));
+    }
+    Ok(aspects)
+}
 
 /// A question that cannot be asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -92,9 +85,16 @@ impl Question {
         let length = text.chars().count();
         match length {
             0 => Err(BadQuestion::Empty),
-            1..=LONGEST_QUESTION => {
-                Ok(Self { text: text.to_owned(), budget_usd: None, mode, filter, earlier: Vec::new(), cache: true })
-            }
+            1..=LONGEST_QUESTION => Ok(Self {
+                text: text.to_owned(),
+                budget_usd: None,
+                mode,
+                filter,
+                earlier: Vec::new(),
+                cache: true,
+                papers: Vec::new(),
+                aspects: Vec::new(),
+            }),
             _ => Err(BadQuestion::TooLong { length }),
         }
     }
@@ -200,6 +200,39 @@ pub struct Removed {
     pub text: String,
     /// Why it was taken out.
     pub reason: RemovalReason,
+}
+
+/// Papers compared: the columns are aspects.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Table {
+    /// The aspects.
+    pub columns: Vec<String>,
+    /// A row for each paper.
+    pub rows: Vec<Row>,
+}
+
+/// One paper of a table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// The paper.
+    pub paper_id: PaperId,
+    /// Its title.
+    pub title: String,
+    /// Its year.
+    pub year: Option<i16>,
+    /// For each column the claim that fills it; none where the paper's text does not say.
+    pub cells: Vec<Option<Claim>>,
+}
+
+/// A part of an answer under a heading of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// The heading.
+    pub title: String,
+    /// Where it begins in the answer's text, heading included, in Unicode characters.
+    pub start: usize,
+    /// Where it ends, exclusive.
+    pub end: usize,
 }
 
 /// Two sources that say the opposite of each other on what the answer says.

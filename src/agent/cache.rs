@@ -56,7 +56,7 @@ impl Agent {
         let words: Vec<&str> = question.text().split_whitespace().collect();
         let all = json!({
             "way": WAY, "question": words.join(" "), "mode": question.mode, "filter": question.filter,
-            "earlier": question.earlier, "by_question": routed.by_question,
+            "earlier": question.earlier, "papers": question.papers, "aspects": question.aspects, "by_question": routed.by_question,
             "cheap": names(&self.desk.models.cheap), "strong": names(&self.desk.models.strong),
             "settings": [json!(max_output_tokens), json!(evidence_tokens), json!(rounds), json!(repair)],
             "revision": revision, "watermark": index.watermark(), "model": index.model(),

@@ -6,6 +6,7 @@ use super::verify::set_apart;
 use crate::llm::{ChatRequest, Message, Thinking};
 
 const INSTRUCTION: &str = include_str!("prompts/draft.md");
+const REVIEW: &str = include_str!("prompts/review.md");
 /// What the instruction asks for when the passages do not answer.
 const NO_ANSWER: &str = "NO ANSWER";
 
@@ -28,6 +29,22 @@ pub fn request(question: &str, evidence: &[&Evidence], thinking: bool, max_token
         thinking: Some(if thinking { Thinking::On } else { Thinking::Off }),
         ..ChatRequest::default()
     }
+}
+
+/// The same for a review in sections.
+#[must_use]
+pub fn of_review(request: ChatRequest) -> ChatRequest {
+    let mut messages = request.messages;
+    if let Some(first) = messages.first_mut() {
+        *first = Message::system(REVIEW);
+    }
+    ChatRequest { messages, ..request }
+}
+
+/// Whether a line of a review is a heading.
+#[must_use]
+pub fn is_heading(sentence: &str) -> bool {
+    sentence.trim_start().starts_with('#')
 }
 
 /// The request to go on with a draft that broke off at its limit.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use index::{Embedder, HybridIndex, IndexError, SearchHit};
+use index::{Embedder, HybridIndex, IndexError, QueryReading, SearchHit};
 use paper::Paper;
 
 use super::injection::is_order;
@@ -128,6 +128,15 @@ impl Vectors {
     pub async fn of_query(&self, text: &str) -> Result<Option<Vec<f32>>, IndexError> {
         let text = text.to_owned();
         self.run(move |embedder| embedder.embed_query(&text)).await
+    }
+
+    /// What the model makes of a question; nothing without a model.
+    ///
+    /// # Errors
+    /// When the model fails.
+    pub async fn reading_of(&self, text: &str) -> Result<Option<QueryReading>, IndexError> {
+        let text = text.to_owned();
+        self.run(move |embedder| embedder.read_query(&text)).await
     }
 
     /// The name of the model.

@@ -91,11 +91,11 @@ pub fn is_order(sentence: &str) -> bool {
     });
     // An order to somebody begins with what is to be done, or with who is to do it.
     let begins = |list: &[&str]| words.iter().take(3).any(|word| list.contains(word));
-    let commands = ADDRESSED.iter().any(|who| says(&who))
+    let commands = ADDRESSED.iter().any(says)
         && has(&TOLD)
         && has(&["must", "should", "please", "always", "never", "only"])
         && (has(&["you", "your"]) || begins(&TOLD) || begins(&["assistant", "ai", "llm", "chatbot", "note"]));
-    puts_aside || commands || TURNS.iter().any(|turn| says(&turn)) || lower.contains("<|") || lower.contains("[inst]")
+    puts_aside || commands || TURNS.iter().any(says) || lower.contains("<|") || lower.contains("[inst]")
 }
 
 #[cfg(test)]

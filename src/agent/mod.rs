@@ -13,6 +13,7 @@ pub mod event;
 pub mod evidence;
 pub mod injection;
 pub mod memory;
+mod mode;
 mod notice;
 pub mod plan;
 pub mod purse;
@@ -23,6 +24,7 @@ mod routing;
 pub mod run;
 pub mod sentence;
 pub mod support;
+mod table;
 pub mod verify;
 pub mod words;
 mod write;
@@ -30,7 +32,7 @@ mod write;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use answer::{AskMode, Circumstances, Question, Route};
+use answer::{AskMode, Circumstances, Form, Question, Route};
 use desk::{Desk, Models};
 use evidence::Vectors;
 use memory::Memory;
@@ -161,36 +163,21 @@ impl Agent {
         let retrieved = seeker.retrieve(run, question, &plan).await?;
         timings.insert("retrieve".to_owned(), milliseconds(searching));
         let writing = Instant::now();
-        let writer = Writer { run, purse: &purse, settings: &self.settings, plan: &plan, retrieved: &retrieved };
+        let writer = Writer {
+            run,
+            purse: &purse,
+            settings: &self.settings,
+            plan: &plan,
+            form: question.mode.form(),
+            retrieved: &retrieved,
+        };
         let written = self.write(&writer, &mut routed, &retrieved).await?;
         timings.insert("write".to_owned(), milliseconds(writing));
         timings.insert("total".to_owned(), milliseconds(began));
-        let usage = purse.report();
         if let Some(key) = cache_key.filter(|_| written.route != Route::Quote && written.notice.is_none()) {
             run.cache_as(key);
         }
-        let circumstances = Circumstances {
-            id: run.id().to_owned(),
-            question: question.text().to_owned(),
-            route: written.route,
-            usage,
-            model: written.model,
-            timings_ms: timings,
-            notice: written.notice,
-            cached_from: None,
-        };
-        let mut verifier = written.verifier;
-        verifier.confront();
-        let behind = verifier.newest_text();
-        if verifier.has_claims() && !behind.is_empty() {
-            log.add("token", &json!({"text": behind}));
-        }
-        let answer = verifier.finish(circumstances, &retrieved.searched);
-        if answer.claims().is_empty() {
-            log.add("token", &json!({"text": answer.text()}));
-        }
-        log.add("usage", &usage);
-        Ok(answer)
+        Ok(finished(run, question, written, &retrieved.searched, &purse, timings))
     }
 
     async fn route(&self, run: &Run, question: &Question) -> Result<Routed, AgentError> {
@@ -209,9 +196,9 @@ impl Agent {
     async fn routed(&self, question: &Question) -> Result<Routed, AgentError> {
         let set = |route| Ok(Routed { route, by_question: false, probabilities: None });
         match (question.mode, self.desk.models.is_empty()) {
-            (AskMode::Quote, _) | (AskMode::Auto, true) => set(Route::Quote),
+            (AskMode::Quote, _) | (AskMode::Auto | AskMode::Compare | AskMode::Review, true) => set(Route::Quote),
             (AskMode::Chat, false) => set(Route::Chat),
-            (AskMode::Reason, false) => set(Route::Reason),
+            (AskMode::Reason | AskMode::Compare | AskMode::Review, false) => set(Route::Reason),
             (AskMode::Chat, true) => Err(AgentError::NoModel("chat")),
             (AskMode::Reason, true) => Err(AgentError::NoModel("reason")),
             (AskMode::Auto, false) => {
@@ -255,6 +242,9 @@ impl Agent {
         routed: &mut Routed,
         retrieved: &Retrieved,
     ) -> Result<Written<'e>, AgentError> {
+        if writer.form == Form::Table {
+            return writer.tabulated(routed.route != Route::Quote && !retrieved.evidence.is_empty()).await;
+        }
         if routed.route == Route::Quote {
             let quoted = writer.quoted(None).await?;
             // No sentence answers by itself: perhaps several together do.
@@ -270,6 +260,32 @@ impl Agent {
         }
         writer.drafted(routed.route).await
     }
+}
+
+/// The answer, with the last that is told of it before it: contradictions, or the text of an abstention, and what it cost.
+fn finished(
+    run: &Run,
+    question: &Question,
+    written: Written<'_>,
+    searched: &[String],
+    purse: &Purse<'_>,
+    timings_ms: BTreeMap<String, f64>,
+) -> Answer {
+    let Written { mut verifier, model, route, notice } = written;
+    let usage = purse.report();
+    let (id, question) = (run.id().to_owned(), question.text().to_owned());
+    let circumstances = Circumstances { id, question, route, usage, model, timings_ms, notice, cached_from: None };
+    verifier.confront();
+    let behind = verifier.newest_text();
+    if verifier.has_claims() && !behind.is_empty() {
+        run.log().add("token", &json!({"text": behind}));
+    }
+    let answer = verifier.finish(circumstances, searched);
+    if answer.claims().is_empty() {
+        run.log().add("token", &json!({"text": answer.text()}));
+    }
+    run.log().add("usage", &usage);
+    answer
 }
 
 fn milliseconds(since: Instant) -> f64 {

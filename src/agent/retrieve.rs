@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use futures::future::try_join_all;
 use index::filter::{Conditions, Facets};
-use index::{Filter, HybridIndex, Mode, PassageId, SearchHit, SearchQuery};
+use index::{ArmScores, Filter, HybridIndex, Mode, PassageId, SearchHit, SearchQuery};
 use paper::Paper;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -94,14 +94,19 @@ impl Seeker<'_> {
         }
         let mut pool = Pool::default();
         let of_plan: Vec<(String, Mode)> = plan.queries.iter().map(|query| (query.clone(), Mode::Hybrid)).collect();
-        self.search(&index, plan, of_plan, &mut pool).await?;
+        if question.papers.is_empty() {
+            self.search(&index, plan, of_plan, &mut pool).await?;
+        } else {
+            self.named(&index, question, &mut pool).await?;
+            pool.searched.push(plan.question.clone());
+        }
         let lifted = self.without_demands(&index, question, plan, &mut pool).await?;
         // Where the demands were lifted they stay so.
         let bare = Plan { filter: question.filter.clone(), ..plan.clone() };
         let plan = if lifted.is_some() { &bare } else { plan };
         let mut round = 1;
         let mut relevances = self.judge(plan, &vectors, &mut pool).await?;
-        while round < self.settings.rounds {
+        while question.papers.is_empty() && round < self.settings.rounds {
             let missing = missing(plan, &relevances, &pool);
             let more: Vec<(String, Mode)> = missing.iter().filter_map(|query| keywords(query)).collect();
             let more = more.into_iter().filter(|(query, _)| !pool.searched.contains(query)).collect::<Vec<_>>();
@@ -151,6 +156,20 @@ impl Seeker<'_> {
         Ok(())
     }
 
+    /// The passages of the papers that are asked about.
+    async fn named(&self, index: &HybridIndex, question: &Question, pool: &mut Pool) -> Result<(), AgentError> {
+        let mut papers = self.library.store.papers(&question.papers).await?;
+        for id in &question.papers {
+            let Some(paper) = papers.remove(id) else { continue };
+            for passage in index.passages_of(*id).await? {
+                let (scores, highlights) = (ArmScores::default(), Vec::new());
+                let hit = SearchHit { paper: *id, passage, score: 1.0, scores, exact: true, highlights };
+                pool.add(vec![Found { hit, paper: paper.clone() }]);
+            }
+        }
+        Ok(())
+    }
+
     /// Where nothing meets the demands that were read out of the question, it is asked without them, and the answer says so.
     async fn without_demands(
         &self,
@@ -159,7 +178,7 @@ impl Seeker<'_> {
         plan: &Plan,
         pool: &mut Pool,
     ) -> Result<Option<String>, AgentError> {
-        if !pool.found.is_empty() || plan.filter == question.filter {
+        if !pool.found.is_empty() || !question.papers.is_empty() || plan.filter == question.filter {
             return Ok(None);
         }
         let bare = Plan { filter: question.filter.clone(), ..plan.clone() };

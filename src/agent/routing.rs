@@ -6,15 +6,17 @@ use std::sync::Arc;
 use index::IndexError;
 
 use super::evidence::Vectors;
-use crate::router::{Decision, Router};
+use router::{Decision, Router};
 
 /// The classifier that goes with the index's embedding model, once it is ready. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Routing {
     folders: Arc<[PathBuf]>,
-    /// The model's name and its classifier; none where there can be none.
-    ready: Arc<tokio::sync::Mutex<Option<(String, Option<Router>)>>>,
+    ready: Arc<tokio::sync::Mutex<Option<Ready>>>,
 }
+
+/// A model's name and its classifier; none where there can be none.
+type Ready = (String, Option<Router>);
 
 impl Routing {
     /// A classifier that is kept in the first of these folders that can be written.
@@ -29,8 +31,8 @@ impl Routing {
     /// When the question cannot be embedded.
     pub async fn decide(&self, question: &str, vectors: &Vectors) -> Result<Option<Decision>, IndexError> {
         let Some(router) = self.router(vectors).await else { return Ok(None) };
-        let vector = vectors.of_query(question).await?;
-        Ok(vector.map(|vector| router.decide(question, &vector)))
+        let reading = vectors.reading_of(question).await?;
+        Ok(reading.map(|reading| router.decide(question, &reading)))
     }
 
     /// Whoever comes while it is being trained waits.

@@ -91,6 +91,12 @@ fn every_part_is_known(claim: &str, closest: &[Closest], sources: &[&Evidence]) 
     parts.into_iter().all(|stems| coverage(&stems, &known) >= LEAST_KNOWN_OF_A_PART)
 }
 
+/// Whether a source has every number and every name of a text.
+#[must_use]
+pub fn is_borne_out(text: &str, source: &str) -> bool {
+    numbers(text).is_subset(&numbers(source)) && names_are_known(text, source)
+}
+
 /// Every name of the claim occurs in the sources, hyphens aside (`GPT-3` and `GPT3` are one).
 pub(super) fn names_are_known(claim: &str, sources: &str) -> bool {
     let flat = |text: &str| text.to_lowercase().replace('-', "");

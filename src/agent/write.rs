@@ -4,7 +4,7 @@ use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::answer::{Claim, Removed, Route};
+use super::answer::{Claim, Form, Removed, Route};
 use super::desk::Step;
 use super::event::EventLog;
 use super::evidence::{Evidence, Vectors};
@@ -51,6 +51,7 @@ pub(super) struct Writer<'a, 'e> {
     pub purse: &'a Purse<'a>,
     pub settings: &'a Settings,
     pub plan: &'a Plan,
+    pub form: Form,
     pub retrieved: &'e Retrieved,
 }
 
@@ -65,14 +66,15 @@ enum Ended {
 pub(super) struct Checking<'e> {
     pub verifier: Verifier<'e>,
     pub failed: Vec<Removed>,
+    pub form: Form,
 }
 
 impl<'e> Writer<'_, 'e> {
-    fn log(&self) -> &EventLog {
+    pub(super) fn log(&self) -> &EventLog {
         self.run.log()
     }
 
-    fn vectors(&self) -> &'e Vectors {
+    pub(super) fn vectors(&self) -> &'e Vectors {
         &self.retrieved.vectors
     }
 
@@ -83,7 +85,8 @@ impl<'e> Writer<'_, 'e> {
 
     /// A model's answer, as far as it stands; the papers' own sentences where nothing of it does and the model is to blame.
     pub async fn drafted(&self, route: Route) -> Result<Written<'e>, AgentError> {
-        let mut checking = Checking { verifier: Verifier::new(&self.retrieved.evidence, ""), failed: Vec::new() };
+        let verifier = Verifier::new(&self.retrieved.evidence, "");
+        let mut checking = Checking { verifier, failed: Vec::new(), form: self.form };
         let drafted = match self.run.outcome::<Drafted>(STEP)? {
             Some(drafted) => {
                 self.check_again(&drafted, &mut checking).await?;
@@ -125,11 +128,22 @@ impl<'e> Writer<'_, 'e> {
         verifier.take_over_removed(before);
         // Nothing to choose from needs no vector.
         if !evidence.is_empty() {
-            let question = &self.plan.question;
-            let vector = self.vectors().of_query(question).await?;
-            for chosen in quote::choose(question, vector.as_deref(), evidence) {
-                if let Some(claim) = verifier.quote(chosen.n, chosen.start, chosen.end) {
-                    tell(&claim, &mut verifier, self.log());
+            let in_sections = self.form == Form::Sections && self.plan.queries.len() > 1;
+            let parts = if in_sections { self.plan.queries.get(1..) } else { self.plan.queries.get(..1) };
+            let mut quoted = std::collections::HashSet::new();
+            for query in parts.unwrap_or_default() {
+                if in_sections {
+                    verifier.head(query);
+                }
+                let vector = self.vectors().of_query(query).await?;
+                for chosen in quote::choose(query, vector.as_deref(), evidence) {
+                    let is_new = quoted.insert((chosen.n, chosen.start));
+                    if !is_new {
+                        continue;
+                    }
+                    if let Some(claim) = verifier.quote(chosen.n, chosen.start, chosen.end) {
+                        tell(&claim, &mut verifier, self.log());
+                    }
                 }
             }
         }
@@ -145,7 +159,8 @@ impl<'e> Writer<'_, 'e> {
             evidence.truncate((evidence.len() / share).max(1));
             evidence.sort_by_key(|evidence| evidence.n);
         }
-        draft::request(&self.plan.question, &evidence, thinking, self.settings.max_output_tokens)
+        let request = draft::request(&self.plan.question, &evidence, thinking, self.settings.max_output_tokens);
+        if self.form == Form::Sections { draft::of_review(request) } else { request }
     }
 
     /// Asks for a draft, one provider after the other, until one has written something that stands or has come to its end.
@@ -282,6 +297,10 @@ impl Checking<'_> {
     /// Checks a sentence; one that stands is told, one that does not waits.
     pub async fn check(&mut self, sentence: &str, vectors: &Vectors, log: &EventLog) -> Result<(), AgentError> {
         if sentence.trim().is_empty() || draft::says_no_answer(sentence) {
+            return Ok(());
+        }
+        if self.form == Form::Sections && draft::is_heading(sentence) {
+            self.verifier.head(sentence);
             return Ok(());
         }
         match self.verifier.check(sentence, vectors).await? {

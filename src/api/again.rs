@@ -42,10 +42,7 @@ pub(super) async fn resume(
     match state.app.resume(&id).await? {
         Resumed::Unknown => Err(ApiError::not_found(format!("no answer `{id}`"))),
         Resumed::Answered => Ok(axum::Json(stored(&state, &id).await?).into_response()),
-        Resumed::GoesOn(run, question, background) => {
-            let agent = state.app.agent.clone();
-            respond(&state, (*run, question, background), agent, place, streamed).await
-        }
+        Resumed::GoesOn(run) => respond(&state, *run, state.app.agent.clone(), place, streamed).await,
     }
 }
 
@@ -76,8 +73,9 @@ pub(super) async fn go_on(state: &ApiState) {
             return tracing::warn!("there are more runs to go on with than server.max_in_flight allows");
         };
         match state.app.resume(&id).await {
-            Ok(Resumed::GoesOn(run, question, background)) => {
-                if let Some((run, _)) = state.runs.begin(*run, background, place) {
+            Ok(Resumed::GoesOn(taken_up)) => {
+                let (run, question, background) = *taken_up;
+                if let Some((run, _)) = state.runs.begin(run, background, place) {
                     tracing::info!(answer = id, "going on with an answer that was cut off");
                     tokio::spawn(run.answer(state.app.clone(), state.app.agent.clone(), question));
                 }

@@ -17,7 +17,7 @@ use super::guard::Place;
 use super::runs::Follower;
 use super::wire::Filters;
 use crate::agent::Agent;
-use crate::agent::answer::{AskMode, Exchange, Question};
+use crate::agent::answer::{AskMode, Exchange, Question, aspects_of};
 use crate::agent::event::Event;
 use crate::agent::run::Run;
 
@@ -47,6 +47,12 @@ pub(super) struct AnswerRequest {
     /// The answer that this question follows on.
     #[serde(default)]
     previous_answer_id: Option<String>,
+    /// The papers that are asked about, by any of their ids.
+    #[serde(default)]
+    papers: Vec<String>,
+    /// What papers are compared by.
+    #[serde(default)]
+    aspects: Vec<String>,
 }
 
 /// `POST /v1/answers`: the answer, or its events as they happen.
@@ -60,6 +66,10 @@ pub(super) async fn post(
     let filter = request.filters.into_filter().map_err(ApiError::bad_request)?;
     let mut question = Question::new(&request.question, request.mode, filter)?;
     question.cache = request.cache.unwrap_or(true);
+    let papers = state.app.named_papers(&request.papers).await?;
+    question.papers = papers.map_err(|why| ApiError::bad_request(format!("`papers`: {why}")))?;
+    question.aspects =
+        aspects_of(&request.aspects).map_err(|why| ApiError::bad_request(format!("`aspects`: {why}")))?;
     if let Some(previous) = &request.previous_answer_id {
         question.earlier = conversation(&state, previous).await?;
     }

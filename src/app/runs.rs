@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use paper::{PaperId, PaperRef};
 use serde::{Deserialize, Serialize};
 
 use super::{App, AskError, models};
@@ -19,7 +20,7 @@ pub enum Resumed {
     /// It has its answer.
     Answered,
     /// It goes on, with what was asked and whether it goes on although nobody waits for it.
-    GoesOn(Box<Run>, Question, bool),
+    GoesOn(Box<(Run, Question, bool)>),
 }
 
 /// What is read of an answer that another question follows on.
@@ -32,6 +33,9 @@ struct Answered {
 
 /// The most that is remembered of a conversation.
 const MOST_EXCHANGES: usize = 4;
+
+/// The most papers that can be asked about at once.
+const MOST_PAPERS: usize = 8;
 
 /// The steps that a run takes over when it is made again by another model.
 const TAKEN_OVER: [&str; 2] = ["plan", "evidence"];
@@ -55,7 +59,7 @@ impl App {
         }
         let background = stored.background;
         let (run, question) = Run::take_up(stored, store.clone(), self.clock).await?;
-        Ok(Resumed::GoesOn(Box::new(run), question, background))
+        Ok(Resumed::GoesOn(Box::new((run, question, background))))
     }
 
     /// Begins a run of the same question over the same evidence as another; none when there is no such run.
@@ -79,6 +83,28 @@ impl App {
     /// When there is no such provider, or it cannot be asked as it is set up.
     pub fn agent_with(&self, model: &str) -> Result<Agent, String> {
         Ok(self.agent.with_models(models::named(&self.config, model)?))
+    }
+
+    /// The papers of these ids, which are of any kind; what is wrong with them where there is none or there are too many.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn named_papers(&self, named: &[String]) -> Result<Result<Vec<PaperId>, String>, StoreError> {
+        if named.len() > MOST_PAPERS {
+            return Ok(Err(format!("{MOST_PAPERS} papers at most can be asked about")));
+        }
+        let mut ids = Vec::with_capacity(named.len());
+        for name in named {
+            let reference: PaperRef = match name.parse() {
+                Ok(reference) => reference,
+                Err(error) => return Ok(Err(format!("{error}"))),
+            };
+            match self.library.store.paper(&reference).await?.and_then(|paper| paper.id) {
+                Some(id) => ids.push(id),
+                None => return Ok(Err(format!("there is no paper `{name}` in the library"))),
+            }
+        }
+        Ok(Ok(ids))
     }
 
     /// What was said up to an answer, the newest last; none when there is no such answer.

@@ -82,9 +82,9 @@ pub enum Command {
     Ask {
         /// The question
         question: String,
-        /// auto, quote, chat or reason
-        #[arg(long, default_value = "auto")]
-        mode: crate::agent::answer::AskMode,
+        /// How
+        #[command(flatten)]
+        how: super::ask::AskArgs,
         /// Which papers
         #[command(flatten)]
         filters: FilterArgs,

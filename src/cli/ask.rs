@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use clap::Args;
 use index::FacetCounts;
 use paper::{Paper, PaperRef};
 use serde::Deserialize;
@@ -10,7 +11,7 @@ use super::args::FilterArgs;
 use super::output::{Output, count};
 use super::reach::Reached;
 use super::{Outcome, Usage};
-use crate::agent::answer::{AskMode, Circumstances, Citation, Question, Removed, Status};
+use crate::agent::answer::{AskMode, Circumstances, Citation, Question, Removed, Status, aspects_of};
 use crate::agent::sentence::slice;
 use crate::api::wire::{HitResponse, SearchRequest, SearchResponse};
 use crate::app::App;
@@ -131,20 +132,66 @@ fn scores(hit: &HitResponse) -> String {
     if arms.is_empty() { String::new() } else { format!("    score {:.3}{arms}\n", hit.score) }
 }
 
-pub(crate) fn question(text: &str, mode: AskMode, filters: FilterArgs) -> anyhow::Result<Question> {
-    let filter = filters.into_filter().map_err(Usage)?;
-    Question::new(text, mode, filter).map_err(|bad| Usage(bad.to_string()).into())
+/// How a question is answered.
+#[derive(Debug, Args)]
+pub struct AskArgs {
+    /// auto, quote, chat, reason, compare (papers in a table) or review (in sections)
+    #[arg(long, default_value = "auto")]
+    mode: AskMode,
+    /// Ask about this paper, by any of its ids; more than once for several
+    #[arg(long = "paper", value_name = "ID")]
+    papers: Vec<String>,
+    /// Compare papers by this; more than once for several
+    #[arg(long = "aspect", value_name = "NAME")]
+    aspects: Vec<String>,
+    /// What the answer may cost at most, in US dollars
+    #[arg(long = "budget", value_name = "USD")]
+    budget_usd: Option<f64>,
+    /// The answer that this question follows on
+    #[arg(long = "after", value_name = "ANSWER")]
+    previous: Option<String>,
+    /// Answer anew what was answered before
+    #[arg(long)]
+    anew: bool,
 }
 
-pub(crate) async fn ask(reached: &Reached, question: &Question, output: &mut Output) -> anyhow::Result<Outcome> {
+/// A question as a command asks it.
+pub(crate) struct Asked {
+    pub question: Question,
+    pub papers: Vec<String>,
+    pub previous: Option<String>,
+}
+
+pub(crate) fn question(text: &str, how: AskArgs, filters: FilterArgs) -> anyhow::Result<Asked> {
+    let AskArgs { mode, papers, aspects, budget_usd, previous, anew } = how;
+    let filter = filters.into_filter().map_err(Usage)?;
+    let mut question = Question::new(text, mode, filter).map_err(|bad| Usage(bad.to_string()))?;
+    question.aspects = aspects_of(&aspects).map_err(Usage)?;
+    question.cache = !anew;
+    let question = match budget_usd {
+        None => question,
+        Some(budget) if budget.is_finite() && budget >= 0.0 => question.with_budget(budget),
+        Some(_) => return Err(Usage("--budget must be 0 or more".to_owned()).into()),
+    };
+    Ok(Asked { question, papers, previous })
+}
+
+pub(crate) async fn ask(reached: &Reached, asked: Asked, output: &mut Output) -> anyhow::Result<Outcome> {
     let answer = match reached {
         Reached::Here(app) => {
             bring_up_to_date(app, output).await;
-            let answer = app.ask(question).await?;
+            let Asked { mut question, papers, previous } = asked;
+            question.papers = app.named_papers(&papers).await?.map_err(Usage)?;
+            if let Some(previous) = previous {
+                let earlier = app.exchange(&previous).await?;
+                question.earlier =
+                    earlier.ok_or_else(|| Usage(format!("there is no answer `{previous}` to follow on")))?;
+            }
+            let answer = app.ask(&question).await?;
             // As text and back, so that its numbers are printed as the server prints them.
             serde_json::from_str::<serde_json::Value>(&serde_json::to_string(&answer)?)?
         }
-        Reached::There(server) => server.ask(question).await?,
+        Reached::There(server) => server.ask(&asked).await?,
     };
     let shown = ShownAnswer::deserialize(&answer)?;
     output.print(&answer, || show_answer(&shown))?;

@@ -13,7 +13,7 @@ use crate::app::{load_embedder, reranker};
 use crate::config::Config;
 use crate::eval::{Dataset, RetrievalReport, RoutingReport, read_questions, retrieval, routing};
 use crate::library::progress::{Course, Stage};
-use crate::router::Router;
+use router::Router;
 
 /// What to measure.
 #[derive(Debug, Subcommand)]

@@ -122,9 +122,9 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Outcome> {
             let query = request.clone().into_query().map_err(Usage)?;
             ask::search(&reach(config).await?, &request, query, &mut output).await
         }
-        Command::Ask { question, mode, filters } => {
-            let question = ask::question(&question, mode, filters)?;
-            ask::ask(&reach(config).await?, &question, &mut output).await
+        Command::Ask { question, how, filters } => {
+            let asked = ask::question(&question, how, filters)?;
+            ask::ask(&reach(config).await?, asked, &mut output).await
         }
         Command::Cite { ids, format } => {
             let references = ask::references(&ids)?;

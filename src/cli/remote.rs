@@ -14,9 +14,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::Usage;
+use super::ask::Asked;
 use super::events::EventLines;
 use super::meter::Meter;
-use crate::agent::answer::Question;
 use crate::api::health::Live;
 use crate::api::origin::OPERATOR;
 use crate::api::stats::Stats;
@@ -84,10 +84,11 @@ impl Remote {
         answer.bytes().await.map(drop).with_context(|| self.lost())
     }
 
-    pub(crate) async fn ask(&self, question: &Question) -> anyhow::Result<Value> {
-        let filters = filters(&question.filter);
-        let body = json!({"question": question.text(), "mode": question.mode, "filters": filters});
-        self.document(self.post("/v1/answers", &body)).await
+    pub(crate) async fn ask(&self, Asked { question, papers, previous }: &Asked) -> anyhow::Result<Value> {
+        let body = json!({"question": question.text(), "mode": question.mode, "filters": filters(&question.filter),
+            "papers": papers, "aspects": question.aspects, "budget_usd": question.budget_usd(),
+            "previous_answer_id": previous, "cache": question.cache});
+        self.told(self.post("/v1/answers", &body)).await
     }
 
     pub(crate) async fn cite(&self, ids: &[String], format: Format) -> anyhow::Result<String> {

@@ -9,7 +9,7 @@ use index::Embedder;
 use serde::{Deserialize, Serialize};
 
 use super::{bootstrap, percentile};
-use crate::router::{Route, Router};
+use router::{Route, Router};
 
 /// The bins of the calibration.
 const BINS: usize = 10;
@@ -127,10 +127,10 @@ pub fn routing(
     let (mut right, mut took, mut embedding, mut sure) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for question in questions {
         let began = Instant::now();
-        let vector = embedder.embed_query(&question.text)?;
+        let reading = embedder.read_query(&question.text)?;
         embedding.push(began.elapsed().as_secs_f64() * 1000.0);
         let began = Instant::now();
-        let decision = router.decide(&question.text, &vector);
+        let decision = router.decide(&question.text, &reading);
         took.push(began.elapsed().as_secs_f64() * 1000.0);
         let is_right = f64::from(u8::from(question.wanted.is_met_by(decision.route)));
         right.push(is_right);

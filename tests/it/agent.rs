@@ -58,7 +58,8 @@ fn a_plan_that_is_none_is_stood_in_for() {
             &home.serve().post("/v1/answers", &json!({"question": COMPARISON, "mode": "reason", "stream": true})).body,
         );
         let told = first(&seen, "plan");
-        assert_eq!(told["queries"], json!([COMPARISON]), "{said}");
+        let sides = json!([COMPARISON, "layer normalization", "batch normalization"]);
+        assert_eq!(told["queries"], sides, "{said}");
         assert_eq!(told["model"], Value::Null);
         assert_eq!(seen.last().unwrap().2["status"], "abstained");
     }
@@ -213,4 +214,45 @@ fn a_long_draft_is_gone_on_with_from_where_it_broke_off() {
         json!({"role": "assistant", "content": "The large Transformer model reached 28.4 BLEU", "prefix": true})
     );
     assert_eq!(answer["usage"]["prompt_tokens"], 2000);
+}
+
+#[test]
+fn a_question_of_fact_is_quoted_and_what_no_sentence_answers_goes_up_to_the_model() {
+    let provider = model(|_, _| (200, "NO ANSWER".to_owned()));
+    let home = home_of(&provider);
+    let server = home.serve();
+    let answer = ask(&server, &json!({"question": QUESTION}));
+    assert_eq!((&answer["route"], &answer["usage"]["cost_usd"]), (&"quote".into(), &0.0.into()), "{answer}");
+    assert!(steps(&provider).is_empty());
+    let asked = json!({"question": "How many moons does the planet Mars have?", "stream": true});
+    let seen = events(&server.post("/v1/answers", &asked).body);
+    let routes: Vec<&Value> =
+        seen.iter().filter(|(_, kind, _)| kind == "route").map(|(.., data)| &data["route"]).collect();
+    assert_eq!(routes, ["quote", "chat"]);
+    assert_eq!((&seen.last().unwrap().2["status"], steps(&provider)), (&"abstained".into(), vec![Asks::Draft]));
+    let reasoned = json!({"question": "Compare the advantages and disadvantages of layer and batch normalization.", "stream": true});
+    let seen = events(&server.post("/v1/answers", &reasoned).body);
+    assert_eq!(first(&seen, "route")["route"], "reason");
+}
+
+#[test]
+fn routing_is_measured_on_questions_of_ones_own() {
+    let home = crate::support::Home::new();
+    let file = home.path().join("questions.jsonl");
+    let lines = [
+        r#"{"text": "Which gene is mutated in cystic fibrosis?", "route": "quote"}"#,
+        r#"{"text": "How many moons does Mars have?", "suggested": "lookup", "source": "mine"}"#,
+        r#"{"text": "Compare the advantages and disadvantages of LoRA and full fine-tuning.", "route": "reason"}"#,
+        r#"{"text": "Explain how photosynthesis works.", "suggested": "synthesis", "source": "mine"}"#,
+        r#"{"text": "Something else", "suggested": "other"}"#,
+    ];
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let report = home.run(&["--json", "eval", "routing", "--data", &file.to_string_lossy()]).exited(0).json();
+    assert_eq!(
+        (&report["n"], &report["accuracy"], &report["accuracy_ci"]),
+        (&4.into(), &1.0.into(), &json!([1.0, 1.0]))
+    );
+    assert_eq!(report["confusion"], json!({"model": {"chat": 1}, "quote": {"quote": 2}, "reason": {"reason": 1}}));
+    assert_eq!((&report["by_source"]["mine"]["n"], &report["by_source"]["mine"]["majority"]), (&2.into(), &0.5.into()));
+    assert!(report["p50_ms"].is_number() && report["p99_ms"].is_number());
 }

@@ -39,7 +39,7 @@ fn found(home: &Home, query: &str) -> serde_json::Value {
 }
 
 #[test]
-fn a_new_version_replaces_the_text_and_a_withdrawal_is_marked_and_no_longer_cited() {
+fn a_new_version_replaces_the_text_and_a_withdrawal_is_marked_and_cited_only_with_the_warning() {
     let day = "2021-04-25";
     let first = [
         entry("2104.00001v1", "Zebrafish retina", "The zebrafish retina regrows from glia.", day, "5 pages"),
@@ -77,8 +77,11 @@ fn a_new_version_replaces_the_text_and_a_withdrawal_is_marked_and_no_longer_cite
         (&found(&home, "axolotl")["withdrawn"], &found(&home, "newt")["withdrawn"]),
         (&true.into(), &true.into())
     );
-    let unanswered = ask(4);
-    assert_eq!((&unanswered["status"], &unanswered["citations"]), (&"abstained".into(), &serde_json::json!([])));
+    let warned = ask(0);
+    for citation in warned["citations"].as_array().unwrap() {
+        assert_eq!(citation["warning"], "withdrawn", "{warned}");
+    }
+    assert!(warned["text"].as_str().unwrap().contains("(Warning: [1] has been withdrawn.)"), "{warned}");
     let asked = asked.lock().unwrap();
     let orders: Vec<_> = asked.iter().map(|query| query["sortBy"].as_str()).collect();
     assert_eq!(orders, ["submittedDate", "lastUpdatedDate"]);
@@ -101,7 +104,7 @@ fn list(records: &[String], token: &str) -> (u16, String) {
 
 /// A record of the OAI-PMH answer, and the header that arXiv leaves of one that it has deleted.
 #[test]
-fn what_an_answer_in_a_file_says_to_be_deleted_is_withdrawn_and_no_longer_cited() {
+fn what_an_answer_in_a_file_says_to_be_deleted_is_withdrawn_and_cited_only_with_the_warning() {
     let home = Home::new().set("LECTERN__EMBEDDING__DIR", "/nonexistent/models");
     let sync = |records: String| {
         let file = home.path().join("answer.xml");
@@ -131,11 +134,16 @@ fn what_an_answer_in_a_file_says_to_be_deleted_is_withdrawn_and_no_longer_cited(
     assert_eq!(sync(gone)["deleted"], 0, "known already");
     let withdrawn = ["axolotl limb", "newt lens"].map(|query| found(&home, query)["withdrawn"] == true);
     assert_eq!(withdrawn, [true, false]);
-    let citations = ask(4)["citations"].clone();
-    assert!(!citations.as_array().unwrap().iter().any(|citation| citation["paper_id"] == cited), "{citations}");
+    let warned = ask(0);
+    assert_eq!(
+        (&warned["citations"][0]["paper_id"], &warned["citations"][0]["warning"]),
+        (&cited, &"withdrawn".into())
+    );
+    assert!(warned["text"].as_str().unwrap().contains("(Warning: [1] has been withdrawn.)"), "{warned}");
 
     assert_eq!(sync(axolotl())["updated"], 1, "arXiv tells of it again");
-    assert_eq!(ask(0)["citations"][0]["paper_id"], cited);
+    let again = ask(0)["citations"][0].clone();
+    assert_eq!((&again["paper_id"], &again["warning"]), (&cited, &serde_json::Value::Null));
 }
 
 #[test]

@@ -260,7 +260,7 @@ fn whatever_a_model_makes_up_no_wrong_citation_reaches_an_answer() {
         }
     }
     for ((kind, outcome), count) in &outcomes {
-        println!("{kind:?}: {outcome} {count}");
+        eprintln!("{kind:?}: {outcome} {count}");
     }
     assert!(passed.is_empty(), "{}", passed.join("\n"));
     assert!(told >= 300, "only {told} lies could be told");

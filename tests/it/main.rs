@@ -16,6 +16,7 @@ mod crash;
 mod diff;
 mod drafts;
 mod enrich;
+mod forms;
 mod guard;
 mod index;
 mod intake;

@@ -22,7 +22,7 @@ impl Asks {
         let messages = body["messages"].as_array().unwrap();
         if messages[0]["content"].as_str().unwrap().starts_with("You plan searches") {
             Self::Plan
-        } else if body["response_format"]["type"] == "json_object" {
+        } else if messages.last().unwrap()["content"].as_str().unwrap().starts_with("The sentences below stood") {
             Self::Repair
         } else {
             Self::Draft
@@ -38,8 +38,9 @@ pub fn body(asked: &Asked) -> Value {
 /// The number that a paper is offered by in a prompt.
 pub fn number_of(asked: &Asked, title: &str) -> usize {
     let passages = body(asked)["messages"][1]["content"].as_str().unwrap().to_owned();
-    let at = passages.find(&format!("] {title}")).unwrap_or_else(|| panic!("`{title}` is not in {passages}"));
-    passages[..at].rsplit_once('[').unwrap().1.parse().unwrap()
+    let before =
+        passages.split_once(&format!("] {title}")).unwrap_or_else(|| panic!("`{title}` is not in {passages}")).0;
+    before.rsplit_once('[').unwrap().1.parse().unwrap()
 }
 
 /// A model that says what a function of the step and the request gives: a status and the text of its answer.

@@ -214,7 +214,10 @@ impl Embedder for FastEmbedder {
         let _call = runtime::call();
         let reading = match &self.pieces {
             Some(pieces) => self.at_once(|session| read(self.loaded(session)?, text, self.model.dimension, pieces))?,
-            None => QueryReading { vector: self.embed_query(text)?, pieces: Vec::new() },
+            None => {
+                let vector = self.embed_query(text)?;
+                QueryReading { first: vector.clone(), vector, pieces: Vec::new() }
+            }
         };
         if text.len() <= LONGEST_KEPT {
             self.readings().put(text.to_owned(), reading.clone());
@@ -245,9 +248,16 @@ fn read(
     for row in rows.chunks_exact(dimension) {
         vector.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
     }
+    // Before the first piece stands the mark that begins a text.
+    let mut first = rows.chunks_exact(dimension).take(2).last().map_or_else(|| vector.clone(), <[f32]>::to_vec);
+    bring_to_length_1(&mut vector);
+    bring_to_length_1(&mut first);
+    Ok(QueryReading { vector, first, pieces: pieces.of_query(&ids, &rows) })
+}
+
+fn bring_to_length_1(vector: &mut [f32]) {
     let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
     vector.iter_mut().for_each(|x| *x /= length);
-    Ok(QueryReading { vector, pieces: pieces.of_query(&ids, &rows) })
 }
 
 /// One run of the model over one text.

@@ -34,6 +34,9 @@ pub struct ModelInfo {
 pub struct QueryReading {
     /// Its vector.
     pub vector: Vec<f32>,
+    /// The vector, of length 1, of its first word piece in its sentence: of the word that asks. The query's own where the model
+    /// gives none.
+    pub first: Vec<f32>,
     /// Its word pieces; none of a model without [`Embedder::pieces`].
     pub pieces: Vec<QueryPiece>,
 }
@@ -73,7 +76,8 @@ pub trait Embedder: Send + Sync {
     /// # Errors
     /// As [`Embedder::embed_query`].
     fn read_query(&self, text: &str) -> Result<QueryReading, IndexError> {
-        Ok(QueryReading { vector: self.embed_query(text)?, pieces: Vec::new() })
+        let vector = self.embed_query(text)?;
+        Ok(QueryReading { first: vector.clone(), vector, pieces: Vec::new() })
     }
 }
 

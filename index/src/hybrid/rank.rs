@@ -138,7 +138,7 @@ impl Search {
         // The words are looked up on another thread while the query is embedded, which takes longer.
         let search = self.clone();
         let lexical = tokio::task::spawn_blocking(move || search.lexical());
-        let QueryReading { vector, pieces } = arm.embedder.read_query(text)?;
+        let QueryReading { vector, pieces, .. } = arm.embedder.read_query(text)?;
         let dense = self.dense(arm, &vector).await?;
         let lexical = lexical.await.unwrap_or_else(|error| Err(IndexError::internal(error)))?;
         let lexical_has: HashSet<PassageId> = lexical.iter().map(|(at, _)| at.passage).collect();

@@ -202,7 +202,14 @@ pub fn sides(question: &str) -> Vec<String> {
         let second = bare.get(start + at + joint.len()..)?;
         Some([first, second].into_iter().map(side).collect())
     };
-    let found = cut("difference between ", &[" and "])
+    let how = ["how do ", "how does ", "how did "].into_iter().find(|start| lower.starts_with(start));
+    let both = how.and_then(|start| {
+        let end = [" compare", " differ"].into_iter().find_map(|end| lower.strip_suffix(end))?;
+        let (first, second) = bare.get(start.len()..end.len())?.split_once(" and ")?;
+        Some(vec![side(first), side(second)])
+    });
+    let found = both
+        .or_else(|| cut("difference between ", &[" and "]))
         .or_else(|| cut("differences between ", &[" and "]))
         .or_else(|| cut("compare ", &[" with ", " to ", " and ", " against "]))
         .or_else(|| cut("", &[" versus ", " vs. ", " vs ", " compared to ", " compared with "]))
@@ -290,6 +297,10 @@ mod tests {
             ),
             ("What is the difference between BM25 and dense retrieval?", vec!["BM25", "dense retrieval"]),
             ("Is RoPE better than learned positions?", vec!["RoPE", "learned positions"]),
+            (
+                "How do layer normalization and batch normalization compare?",
+                vec!["layer normalization", "batch normalization"],
+            ),
             ("LoRA vs full fine-tuning", vec!["LoRA", "full fine-tuning"]),
             ("What is attention?", vec![]),
             ("What is better than that?", vec![]),

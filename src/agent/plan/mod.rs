@@ -10,7 +10,7 @@ use futures::StreamExt;
 use index::Filter;
 use serde::{Deserialize, Serialize};
 
-use super::answer::Exchange;
+use super::answer::{Exchange, LONGEST_ASPECT};
 use super::desk::Step;
 use super::purse::Purse;
 use super::{AgentError, Question};
@@ -33,6 +33,9 @@ pub struct Plan {
     pub queries: Vec<String>,
     /// Which papers may answer.
     pub filter: Filter,
+    /// What papers are compared by, for a table.
+    #[serde(default)]
+    pub aspects: Vec<String>,
     /// The model that made it; none for a plan of our own.
     pub model: Option<String>,
 }
@@ -47,6 +50,7 @@ struct Wire {
     year_to: Option<i16>,
     venues: Vec<String>,
     authors: Vec<String>,
+    aspects: Vec<String>,
 }
 
 /// A plan of our own: the question, its parts where it compares, and the filters that it names.
@@ -57,7 +61,13 @@ pub fn own(question: &Question, earlier: &[Exchange], this_year: i16) -> Plan {
     let mut queries = vec![standing.clone()];
     queries.extend(local::sides(&standing));
     tidy(&mut queries);
-    Plan { question: standing, queries, filter: merged(&question.filter, named), model: None }
+    Plan {
+        question: standing,
+        queries,
+        filter: merged(&question.filter, named),
+        aspects: question.aspects.clone(),
+        model: None,
+    }
 }
 
 /// A model's plan, or, when there is none that can be used, one of our own.
@@ -131,7 +141,16 @@ fn read(text: &str, model: &str, question: &Question, earlier: &[Exchange], own:
         ..Filter::default()
     };
     let filter = merged(&question.filter, demands);
-    Some(Plan { question: standing, queries, filter, model: Some(model.to_owned()) })
+    let aspects = if question.aspects.is_empty() { aspects_of(wire.aspects) } else { question.aspects.clone() };
+    Some(Plan { question: standing, queries, filter, aspects, model: Some(model.to_owned()) })
+}
+
+/// Aspects are headings: a few short ones.
+fn aspects_of(said: Vec<String>) -> Vec<String> {
+    let mut aspects: Vec<String> =
+        said.iter().map(|aspect| shortened(aspect).chars().take(LONGEST_ASPECT).collect()).collect();
+    tidy(&mut aspects);
+    aspects
 }
 
 /// The outermost object of a text: some models put it between fences or words.

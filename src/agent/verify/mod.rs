@@ -7,7 +7,9 @@ mod tests;
 
 use serde::Serialize;
 
-use super::answer::{Circumstances, Citation, Claim, Closest, Contradiction, RemovalReason, Removed, Status};
+use super::answer::{
+    Circumstances, Citation, Claim, Closest, Contradiction, Part, RemovalReason, Removed, Status, Table,
+};
 use super::contradiction::{Opposed, contradictions};
 use super::evidence::{Evidence, Vectors};
 use super::sentence::slice;
@@ -28,6 +30,8 @@ pub struct Answer {
     removed: Vec<Removed>,
     contradictions: Vec<Contradiction>,
     closest: Vec<Closest>,
+    table: Option<Table>,
+    sections: Vec<Part>,
     experiment: Option<String>,
 }
 
@@ -96,6 +100,12 @@ pub struct Verifier<'e> {
     places: Vec<(usize, usize, usize)>,
     /// Up to this character the text has been told.
     told: usize,
+    /// The heading that the next claim comes under.
+    heading: Option<String>,
+    sections: Vec<Part>,
+    /// Set once claims are the cells of a table.
+    in_table: bool,
+    table: Option<Table>,
 }
 
 impl<'e> Verifier<'e> {
@@ -112,6 +122,10 @@ impl<'e> Verifier<'e> {
             contradictions: Vec::new(),
             places: Vec::new(),
             told: 0,
+            heading: None,
+            sections: Vec::new(),
+            in_table: false,
+            table: None,
         }
     }
 
@@ -187,17 +201,54 @@ impl<'e> Verifier<'e> {
 
     fn pass(&mut self, sentence: &str, citations: Vec<usize>, support: f32) -> Claim {
         let sentence = set_apart(sentence);
-        let start = self.text.chars().count() + usize::from(!self.claims.is_empty());
-        if !self.claims.is_empty() {
-            self.text.push(' ');
-        }
+        let sentence = if self.in_table { one_cell(&sentence) } else { sentence.into_owned() };
+        let begins = self.text.chars().count();
+        let joint = match self.heading.take() {
+            Some(title) => {
+                let before = if self.text.is_empty() || self.text.ends_with("\n\n") { "" } else { "\n\n" };
+                let start = begins + before.chars().count();
+                self.sections.push(Part { title: title.clone(), start, end: start });
+                format!("{before}## {title}\n\n")
+            }
+            None if self.claims.is_empty() || self.in_table => String::new(),
+            None => " ".to_owned(),
+        };
+        self.text.push_str(&joint);
+        let start = self.text.chars().count();
         let listed: Vec<String> = citations.iter().map(usize::to_string).collect();
         let text = format!("{sentence} [{}]", listed.join(", "));
         self.text.push_str(&text);
         let claim = Claim { end: start + text.chars().count(), start, text, citations, support };
         self.warn(&claim);
         self.claims.push(claim.clone());
+        if let Some(section) = self.sections.last_mut() {
+            section.end = self.text.chars().count();
+        }
         claim
+    }
+
+    /// What follows comes under this heading, once something does. A heading asserts nothing: one with numbers or names that
+    /// no source has, or as long as a sentence, is left out.
+    pub fn head(&mut self, title: &str) {
+        const MOST_WORDS: usize = 12;
+        let title = set_apart(title.trim().trim_start_matches('#').trim()).into_owned();
+        let all: Vec<String> =
+            self.evidence.iter().map(|e| format!("{} {}", e.paper.title, e.hit.passage.text)).collect();
+        let known = support::is_borne_out(&title, &all.join(" "));
+        if known && (1..=MOST_WORDS).contains(&title.split_whitespace().count()) {
+            self.heading = Some(title);
+        }
+    }
+
+    /// Puts what asserts nothing between the cells of a table: its lines and the titles of its papers.
+    pub fn say(&mut self, text: &str) {
+        self.in_table = true;
+        self.text.push_str(text);
+    }
+
+    /// The claims that have passed are the cells of this table.
+    pub fn tabulate(&mut self, table: Table) {
+        self.table = Some(table);
     }
 
     /// Behind the first claim that rests on a paper that is no more, the reader is warned of it.
@@ -213,7 +264,7 @@ impl<'e> Verifier<'e> {
 
     /// Sets the sources that contradict each other side by side, each in its own words, behind what has passed.
     pub fn confront(&mut self) {
-        if self.claims.is_empty() {
+        if self.claims.is_empty() || self.in_table {
             return;
         }
         for Opposed { one, other } in contradictions(&self.places.clone(), self.evidence) {
@@ -269,6 +320,8 @@ impl<'e> Verifier<'e> {
             removed: self.removed,
             contradictions: self.contradictions,
             closest,
+            table: self.table.filter(|_| answered),
+            sections: self.sections,
             experiment: None,
         }
     }
@@ -279,6 +332,11 @@ impl<'e> Verifier<'e> {
         let best = best.into_iter().take(3);
         best.map(|e| Closest { paper_id: e.hit.paper, title: e.paper.title.clone(), year: e.paper.year }).collect()
     }
+}
+
+/// A text that cannot end the cell that it stands in.
+pub(in crate::agent) fn one_cell(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "∣")
 }
 
 fn failed(drafted: &str, reason: RemovalReason) -> Verdict {

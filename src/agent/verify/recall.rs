@@ -6,7 +6,9 @@ use paper::{Paper, PaperId};
 use serde::Deserialize;
 
 use super::Answer;
-use crate::agent::answer::{Circumstances, Citation, Claim, Closest, Contradiction, Removed, Status, UsageReport};
+use crate::agent::answer::{
+    Circumstances, Citation, Claim, Closest, Contradiction, Part, Removed, Status, Table, UsageReport,
+};
 use crate::agent::evidence::warning;
 use crate::agent::sentence::slice;
 
@@ -22,6 +24,8 @@ pub(in crate::agent) struct Recalled {
     removed: Vec<Removed>,
     contradictions: Vec<Contradiction>,
     closest: Vec<Closest>,
+    table: Option<Table>,
+    sections: Vec<Part>,
     experiment: Option<String>,
 }
 
@@ -70,6 +74,8 @@ impl Recalled {
             removed: self.removed,
             contradictions: self.contradictions,
             closest: self.closest,
+            table: self.table,
+            sections: self.sections,
             experiment: self.experiment,
         })
     }

@@ -1,25 +1,27 @@
 //! How much a question asks for: a fact that a sentence answers, an explanation, or several sources weighed against each other.
 //!
-//! One multinomial logistic regression over the question's own vector and the skeleton of its words, trained once from
-//! `questions.jsonl` and kept beside the embedding model that it goes with. No network, no cost; `docs/ROUTING.md` has the rule that
+//! A multinomial logistic regression over the question's own vector and the skeleton of its words, and a vote of the nearest of its
+//! training questions, with half of the say each; made once from `questions.jsonl` and kept beside the embedding model that it goes with. No network, no cost; `docs/ROUTING.md` has the rule that
 //! the questions are labelled by, and what the classifier is right about.
 
 mod features;
+mod neighbours;
 mod train;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use features::Features;
-use index::{Embedder, IndexError};
+use index::{Embedder, IndexError, QueryReading};
+use neighbours::Neighbours;
 use serde::{Deserialize, Serialize};
 
 /// The questions that it is trained on, a JSON object with `text` and `route` a line.
 const QUESTIONS: &str = include_str!("questions.jsonl");
 /// With at least this much for chat and reason together a question is not quoted.
-const LEAST_TO_GO_UP: f64 = 0.6;
+const LEAST_TO_GO_UP: f64 = 0.5;
 /// Changes when another way of training gives another classifier.
-const WAY: u32 = 1;
+const WAY: u32 = 2;
 
 /// How a question is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -89,6 +91,7 @@ struct Trained {
     /// For each feature, how much it speaks for each of [`Route::ALL`].
     weights: Vec<[f32; 3]>,
     intercept: [f64; 3],
+    neighbours: Neighbours,
 }
 
 /// A question of the training set.
@@ -127,11 +130,11 @@ impl Router {
         Ok(Self(Arc::new(trained)))
     }
 
-    /// How a question with this vector is to be answered. When it is unsure it goes up: to chat unless it is likely that a sentence
+    /// How a question, as the embedding model reads it, is to be answered. When it is unsure it goes up: to chat unless it is likely that a sentence
     /// answers, and to reason where that is as likely as chat.
     #[must_use]
-    pub fn decide(&self, text: &str, vector: &[f32]) -> Decision {
-        let probabilities = self.0.probabilities(text, vector);
+    pub fn decide(&self, text: &str, reading: &QueryReading) -> Decision {
+        let probabilities = self.0.probabilities(text, &asking(reading));
         let [_, chat, reason] = probabilities;
         let route = if chat + reason < LEAST_TO_GO_UP {
             Route::Quote
@@ -147,7 +150,7 @@ impl Router {
 impl Trained {
     /// Whether its parts fit together, which a file from elsewhere need not do.
     fn is_sound(&self) -> bool {
-        self.weights.len() == self.features.width()
+        self.weights.len() == self.features.width() && self.neighbours.is_sound()
     }
 
     fn probabilities(&self, text: &str, vector: &[f32]) -> [f64; 3] {
@@ -159,8 +162,20 @@ impl Trained {
         let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let shares = scores.map(|score| (score - most).exp());
         let sum: f64 = shares.iter().sum();
-        shares.map(|share| share / sum)
+        let mut joined = self.neighbours.vote(vector);
+        joined.iter_mut().zip(shares).for_each(|(vote, share)| *vote = (*vote * share / sum).sqrt());
+        let sum: f64 = joined.iter().sum();
+        joined.map(|share| share / sum)
     }
+}
+
+/// What a question is about and what it asks, as one vector of length 1: its own, and that of its first word, which nearly always
+/// is the word that asks.
+fn asking(reading: &QueryReading) -> Vec<f32> {
+    let mut vector: Vec<f32> = reading.vector.iter().zip(&reading.first).map(|(whole, first)| whole + first).collect();
+    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+    vector.iter_mut().for_each(|x| *x /= length);
+    vector
 }
 
 /// What a classifier is made of, as a short name: the questions, the way, the embedding model.
@@ -202,8 +217,9 @@ mod tests {
         assert_eq!(files.len(), 1);
         let before = std::fs::metadata(&files[0]).unwrap().modified().unwrap();
         let same = |other: &Router| {
-            let (question, vector) = ("Which gene is mutated in cystic fibrosis?", vec![0.1; 16]);
-            let (one, two) = (trained.decide(question, &vector), other.decide(question, &vector));
+            let question = "Which gene is mutated in cystic fibrosis?";
+            let reading = HashEmbedder::new(16).read_query(question).unwrap();
+            let (one, two) = (trained.decide(question, &reading), other.decide(question, &reading));
             one.route == two.route && one.probabilities.iter().zip(two.probabilities).all(|(x, y)| (x - y).abs() < 1e-9)
         };
         assert!(same(&router(folder.path())));
@@ -221,7 +237,7 @@ mod tests {
             ("Explain how photosynthesis works.", Route::Chat),
             ("Compare the advantages and disadvantages of LoRA and full fine-tuning.", Route::Reason),
         ] {
-            let decision = trained.decide(question, &embedder.embed_query(question).unwrap());
+            let decision = trained.decide(question, &embedder.read_query(question).unwrap());
             assert_eq!(decision.route, route, "{question}: {decision:?}");
             assert!((decision.probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-9);
         }

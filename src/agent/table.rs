@@ -1,0 +1,247 @@
+//! Papers compared in a table: a row for each paper, a column for each aspect, each cell checked and cited like any sentence.
+
+use futures::StreamExt;
+use paper::PaperId;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::AgentError;
+use super::answer::{Claim, Route, Row, Table};
+use super::desk::Step;
+use super::draft;
+use super::evidence::{Evidence, cosine};
+use super::notice::{Shortfall, joined, stood_in};
+use super::verify::{Verdict, Verifier, one_cell, set_apart};
+use super::write::{Writer, Written};
+use crate::llm::{ChatEvent, ChatRequest, LlmError, Message, Thinking};
+
+const INSTRUCTION: &str = include_str!("prompts/table.md");
+/// The most papers that are compared.
+const MOST_ROWS: usize = 8;
+/// The longest table, in tokens.
+const LONGEST: u32 = 2_000;
+/// The least cosine of an aspect of the question with a sentence that fills its cell without a model.
+const LEAST_ALIKE: f32 = 0.30;
+/// What is compared when nobody has said what.
+const USUAL_ASPECTS: [&str; 3] = ["method", "data", "result"];
+/// The name of this step in a run.
+const STEP: &str = "table";
+
+/// What came of asking for the cells.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Filled {
+    rows: Vec<WireRow>,
+    model: Option<String>,
+    notice: Option<String>,
+    shortfall: Option<Shortfall>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct WireRow {
+    n: usize,
+    cells: Vec<Option<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Wire {
+    rows: Vec<WireRow>,
+}
+
+/// The passages of one paper, the most relevant first.
+struct Compared<'e> {
+    paper: PaperId,
+    passages: Vec<&'e Evidence>,
+}
+
+impl<'e> Writer<'_, 'e> {
+    /// A table of the papers that were found: a model's cells as far as they hold, the papers' own sentences where no model is asked.
+    pub async fn tabulated(&self, with_model: bool) -> Result<Written<'e>, AgentError> {
+        let aspects: Vec<String> = match self.plan.aspects.as_slice() {
+            [] => USUAL_ASPECTS.iter().map(|aspect| (*aspect).to_owned()).collect(),
+            aspects => aspects.to_vec(),
+        };
+        let papers = compared(&self.retrieved.evidence);
+        let filled = match (with_model, self.run.outcome::<Filled>(STEP)?) {
+            (false, _) => None,
+            (true, Some(filled)) => Some(filled),
+            (true, None) => {
+                let filled = self.filled(&papers, &aspects).await?;
+                self.run.finish(STEP, &filled)?;
+                Some(filled)
+            }
+        };
+        let from_model = filled.as_ref().is_some_and(|filled| filled.shortfall.is_none());
+        let mut verifier = Verifier::new(&self.retrieved.evidence, "");
+        let head: Vec<String> = aspects.iter().map(|aspect| one_cell(aspect)).collect();
+        let mut table = Table { columns: aspects.clone(), rows: Vec::new() };
+        let mut pending = format!("| paper | {} |\n|{}", head.join(" | "), "---|".repeat(aspects.len() + 1));
+        for compared in &papers {
+            let Some(best) = compared.passages.first() else { continue };
+            let paper = &best.paper;
+            let year = paper.year.map(|year| format!(" ({year})")).unwrap_or_default();
+            pending.push_str(&format!("\n| {}{year} |", one_cell(&paper.title)));
+            let mut cells = Vec::with_capacity(aspects.len());
+            for (at, aspect) in aspects.iter().enumerate() {
+                verifier.say(&format!("{pending} "));
+                pending.clear();
+                let claim = match (&filled, from_model) {
+                    (Some(filled), true) => self.checked_cell(&mut verifier, compared, filled, at).await?,
+                    _ => self.quoted_cell(&mut verifier, compared, aspect).await?,
+                };
+                if let Some(claim) = &claim {
+                    self.log().add("token", &json!({"text": verifier.newest_text()}));
+                    self.log().add("claim", claim);
+                }
+                cells.push(claim);
+                pending.push_str(" |");
+            }
+            let row = Row { paper_id: compared.paper, title: paper.title.clone(), year: paper.year, cells };
+            table.rows.push(row);
+        }
+        verifier.say(&pending);
+        verifier.tabulate(table);
+        Ok(self.told(verifier, filled))
+    }
+
+    fn told(&self, verifier: Verifier<'e>, filled: Option<Filled>) -> Written<'e> {
+        let mut found = self.retrieved.notice.clone();
+        let (model, route) = match filled {
+            Some(Filled { shortfall: Some(shortfall), .. }) => {
+                found = joined([found, Some(shortfall.quoted(self.purse.is_uncounted()))]);
+                ("quote".to_owned(), Route::Quote)
+            }
+            Some(Filled { model, notice, .. }) => {
+                found = joined([found, notice]);
+                (model.unwrap_or_default(), Route::Reason)
+            }
+            None => ("quote".to_owned(), Route::Quote),
+        };
+        Written { verifier, model, route, notice: found }
+    }
+
+    /// A model's cell, when what it says stands in the paper's passages.
+    async fn checked_cell(
+        &self,
+        verifier: &mut Verifier<'e>,
+        compared: &Compared<'e>,
+        filled: &Filled,
+        at: usize,
+    ) -> Result<Option<Claim>, AgentError> {
+        let numbers: Vec<usize> = compared.passages.iter().map(|evidence| evidence.n).collect();
+        let row = filled.rows.iter().find(|row| numbers.contains(&row.n));
+        let said = row.and_then(|row| row.cells.get(at)).and_then(Option::as_deref).unwrap_or_default();
+        // Marks of its own would let it cite another paper's row.
+        let said = one_cell(&set_apart(said));
+        if said.trim().is_empty() {
+            return Ok(None);
+        }
+        let marks: Vec<String> = numbers.iter().map(usize::to_string).collect();
+        match verifier.check(&format!("{said} [{}]", marks.join(", ")), self.vectors()).await? {
+            Verdict::Passed(claim) => Ok(Some(claim)),
+            Verdict::Failed(removed) => {
+                self.log().add("removed", &removed);
+                verifier.remove(removed);
+                Ok(None)
+            }
+        }
+    }
+
+    /// The sentence of a paper that comes closest to an aspect of the question.
+    async fn quoted_cell(
+        &self,
+        verifier: &mut Verifier<'e>,
+        compared: &Compared<'e>,
+        aspect: &str,
+    ) -> Result<Option<Claim>, AgentError> {
+        let Some(wanted) = self.vectors().of_query(&format!("{aspect}: {}", self.plan.question)).await? else {
+            return Ok(None);
+        };
+        let sentences =
+            compared.passages.iter().flat_map(|evidence| evidence.sentences.iter().map(move |s| (evidence, s)));
+        let rated = sentences.filter(|(_, sentence)| !sentence.is_order).filter_map(|(evidence, sentence)| {
+            let alike = cosine(&wanted, sentence.vector.as_ref()?);
+            (alike >= LEAST_ALIKE).then_some((alike, evidence.n, sentence.start, sentence.end))
+        });
+        let best = rated.max_by(|a, b| a.0.total_cmp(&b.0).then(b.2.cmp(&a.2)));
+        Ok(best.and_then(|(_, n, start, end)| verifier.quote(n, start, end)))
+    }
+
+    async fn filled(&self, papers: &[Compared<'_>], aspects: &[String]) -> Result<Filled, AgentError> {
+        let request = self.table_request(papers, aspects);
+        let mut place = 0;
+        loop {
+            let mut call = match self.purse.ask(Step::Draft, &request, place).await? {
+                Ok(call) => call,
+                Err(nobody) => {
+                    let shortfall = Some(Shortfall::Nobody(nobody.passed_over));
+                    return Ok(Filled { shortfall, ..Filled::default() });
+                }
+            };
+            let (mut text, mut usage, mut fault) = (String::new(), None, None::<LlmError>);
+            while let Some(event) = call.stream.next().await {
+                match event {
+                    Ok(ChatEvent::Text(piece)) => text.push_str(&piece),
+                    Ok(ChatEvent::Finish { usage: counted, .. }) => usage = counted,
+                    Ok(_) => {}
+                    Err(broken) => {
+                        usage = broken.usage();
+                        fault = Some(broken);
+                    }
+                }
+            }
+            self.purse.settle(&call.receipt, usage, fault.as_ref()).await?;
+            let model = call.receipt.seat.model.model().to_owned();
+            let notice = stood_in(&model, &call.passed_over);
+            match (fault, read(&text)) {
+                (None, Some(Wire { rows })) => {
+                    return Ok(Filled { rows, model: Some(model), notice, shortfall: None });
+                }
+                (Some(fault), _)
+                    if fault.worth_another_provider() && call.place + 1 < self.purse.seats(Step::Draft) =>
+                {
+                    place = call.place + 1;
+                }
+                (fault, _) => {
+                    let kind = fault.map_or("unusable", |fault| fault.kind()).to_owned();
+                    return Ok(Filled { shortfall: Some(Shortfall::Failed(kind)), ..Filled::default() });
+                }
+            }
+        }
+    }
+
+    fn table_request(&self, papers: &[Compared<'_>], aspects: &[String]) -> ChatRequest {
+        let mut evidence: Vec<&Evidence> = papers.iter().flat_map(|paper| paper.passages.iter().copied()).collect();
+        evidence.sort_by_key(|evidence| evidence.n);
+        let request = draft::request(&self.plan.question, &evidence, false, LONGEST);
+        let mut messages = request.messages;
+        if let Some(first) = messages.first_mut() {
+            *first = Message::system(INSTRUCTION);
+        }
+        let rows: Vec<String> =
+            papers.iter().filter_map(|paper| paper.passages.first()).map(|best| best.n.to_string()).collect();
+        messages.push(Message::user(format!("Rows: {}\nAspects: {}", rows.join(", "), aspects.join("; "))));
+        ChatRequest { messages, temperature: Some(0.0), json: true, thinking: Some(Thinking::Off), ..request }
+    }
+}
+
+/// The papers of the evidence, the most relevant first.
+fn compared(evidence: &[Evidence]) -> Vec<Compared<'_>> {
+    let mut sorted: Vec<&Evidence> = evidence.iter().collect();
+    sorted.sort_by(|a, b| b.relevance.total_cmp(&a.relevance).then(a.n.cmp(&b.n)));
+    let mut papers: Vec<Compared<'_>> = Vec::new();
+    for evidence in sorted {
+        match papers.iter_mut().find(|known| known.paper == evidence.hit.paper) {
+            Some(known) => known.passages.push(evidence),
+            None => papers.push(Compared { paper: evidence.hit.paper, passages: vec![evidence] }),
+        }
+    }
+    papers.truncate(MOST_ROWS);
+    papers
+}
+
+fn read(text: &str) -> Option<Wire> {
+    let (start, end) = (text.find('{')?, text.rfind('}')?);
+    serde_json::from_str(text.get(start..=end)?).ok()
+}

@@ -249,7 +249,7 @@ fn read(
         vector.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
     }
     // Before the first piece stands the mark that begins a text.
-    let mut first = rows.chunks_exact(dimension).take(2).last().map_or_else(|| vector.clone(), <[f32]>::to_vec);
+    let mut first = rows.chunks_exact(dimension).take(2).next_back().map_or_else(|| vector.clone(), <[f32]>::to_vec);
     bring_to_length_1(&mut vector);
     bring_to_length_1(&mut first);
     Ok(QueryReading { vector, first, pieces: pieces.of_query(&ids, &rows) })

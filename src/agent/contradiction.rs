@@ -100,13 +100,15 @@ fn oppose(a: &Sentence, b: &Sentence) -> bool {
     close && same_subject(&a.stems, &b.stems) && signs_differ(&a.text, &b.text)
 }
 
+/// Whether one says nothing but what the other speaks of too, words of direction aside: "reduces mortality" and "improves
+/// survival" do not contradict each other, though most of their words are the same.
 fn same_subject(a: &BTreeSet<String>, b: &BTreeSet<String>) -> bool {
     let directions: BTreeSet<String> = UP.iter().chain(&DOWN).map(|word| stem(word)).collect();
     let (a, b): (BTreeSet<_>, BTreeSet<_>) = (a.difference(&directions).collect(), b.difference(&directions).collect());
     let (shared, all) = (a.intersection(&b).count(), a.union(&b).count());
     #[allow(clippy::cast_precision_loss)]
     let share = shared as f32 / all.max(1) as f32;
-    shared >= 2 && share >= LEAST_SHARED
+    shared >= 2 && share >= LEAST_SHARED && (a.is_subset(&b) || b.is_subset(&a))
 }
 
 /// Whether one goes up where the other goes down, or one denies what the other says; both at once is the same again.
@@ -122,7 +124,7 @@ fn signs_differ(a: &str, b: &str) -> bool {
 }
 
 /// Up, down, or neither where a sentence has both or none.
-fn direction(stems: &BTreeSet<String>) -> Option<bool> {
+pub(super) fn direction(stems: &BTreeSet<String>) -> Option<bool> {
     let has = |words: &[&str]| words.iter().any(|word| stems.contains(&stem(word)));
     match (has(&UP), has(&DOWN)) {
         (true, false) => Some(true),
@@ -169,6 +171,10 @@ mod tests {
                 "Batch size reduces the training time of transformers.",
             ),
             ("Dropout increases accuracy and reduces training loss.", "Dropout reduces training loss."),
+            (
+                "Metformin reduces mortality in patients with diabetes.",
+                "Metformin improves survival in patients with diabetes.",
+            ),
             ("The drug does not reduce mortality in patients.", "The drug increases mortality in patients."),
         ] {
             assert_eq!(opposed(a, b), 0, "{a} / {b}");

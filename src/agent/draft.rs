@@ -1,6 +1,7 @@
 //! What a model is asked, and its stream cut into sentences.
 
 use super::evidence::Evidence;
+use super::injection::is_order;
 use super::sentence::{sentences, slice};
 use super::verify::set_apart;
 use crate::llm::{ChatRequest, Message, Thinking};
@@ -60,7 +61,8 @@ fn passage(evidence: &Evidence) -> String {
     let warning = evidence.warning().map(|warning| format!(" ({})", warning.to_uppercase())).unwrap_or_default();
     // Neither a title nor a passage can begin a block of its own or bring marks of its own.
     let text = shown(evidence);
-    let (title, text) = (set_apart(&evidence.paper.title), set_apart(&text));
+    let title = if is_order(&evidence.paper.title) { "…" } else { &evidence.paper.title };
+    let (title, text) = (set_apart(title), set_apart(&text));
     format!("[{}] {title}{year}{warning}\n{text}", evidence.n)
 }
 

@@ -26,10 +26,11 @@ impl Event {
 
 /// The events of a run; any number of readers follow it, each from where it wants. The last event closes it.
 #[derive(Debug, Default)]
-pub struct EventLog(watch::Sender<Vec<Event>>);
-
-/// The first event of a run, and the first of its going on.
-const RUN: &str = "run";
+pub struct EventLog {
+    events: watch::Sender<Vec<Event>>,
+    /// No new event has a lower number.
+    least: u64,
+}
 
 /// A run that goes on counts from the next multiple of this: events that were told before it was cut off, and could not be
 /// kept any more, may have had the numbers before it.
@@ -39,35 +40,41 @@ impl EventLog {
     /// The log of a run that goes on after these events.
     #[must_use]
     pub fn going_on(told: Vec<Event>) -> Self {
-        Self(watch::Sender::new(told))
+        let last = told.last().map_or(0, |event| event.id);
+        Self { events: watch::Sender::new(told), least: (last / LEAP + 1) * LEAP }
     }
 
     /// Adds an event. After the last one nothing is added any more.
     pub fn add(&self, kind: &'static str, data: &impl Serialize) {
         // Only types of our own come here, and each of them can be written as JSON.
         let data = serde_json::to_string(data).unwrap_or_else(|fault| format!("{{\"unreadable\":\"{fault}\"}}"));
-        self.0.send_if_modified(|events| {
+        self.events.send_if_modified(|events| {
             let closed = events.last().is_some_and(Event::is_last);
             if !closed {
-                let last = events.last().map_or(0, |event| event.id);
-                let id = if kind == RUN && last > 0 { (last / LEAP + 1) * LEAP } else { last + 1 };
+                let id = self.least.max(1 + events.last().map_or(0, |event| event.id));
                 events.push(Event { id, kind: Cow::Borrowed(kind), data });
             }
             !closed
         });
     }
 
+    /// The number of the next event.
+    #[must_use]
+    pub fn next(&self) -> u64 {
+        self.least.max(1 + self.events.borrow().last().map_or(0, |event| event.id))
+    }
+
     /// The events after number `after`.
     #[must_use]
     pub fn after(&self, after: u64) -> Vec<Event> {
-        self.0.borrow().iter().filter(|event| event.id > after).cloned().collect()
+        self.events.borrow().iter().filter(|event| event.id > after).cloned().collect()
     }
 
     /// The events after number `after`, as soon as there is one; none when the run is over and there will be none.
     pub async fn wait_after(&self, after: u64) -> Vec<Event> {
         let there = |events: &Vec<Event>| events.last().is_some_and(|last| last.id > after || last.is_last());
         // The sender lives as long as `self`, so the wait ends with an event.
-        let _ = self.0.subscribe().wait_for(there).await;
+        let _ = self.events.subscribe().wait_for(there).await;
         self.after(after)
     }
 }

@@ -37,7 +37,7 @@ const ADDRESSED: [&str; 12] = [
     "reviewer model",
 ];
 /// What it is told to do.
-const TOLD: [&str; 16] = [
+const TOLD: [&str; 14] = [
     "answer",
     "reply",
     "respond",
@@ -47,16 +47,14 @@ const TOLD: [&str; 16] = [
     "print",
     "cite",
     "recommend",
-    "state",
     "claim",
-    "report",
     "reveal",
     "tell",
     "repeat",
     "conclude",
 ];
 /// Turns that no abstract has but in order to be obeyed.
-const TURNS: [&str; 16] = [
+const TURNS: [&str; 10] = [
     "you are now",
     "you must answer",
     "you must reply",
@@ -65,37 +63,60 @@ const TURNS: [&str; 16] = [
     "your answer must",
     "your reply must",
     "your task is now",
-    "new instructions",
-    "system prompt",
-    "system message",
-    "developer mode",
     "end of passages",
-    "begin new task",
-    "do not follow",
     "in your answer",
 ];
+/// How a text begins that wants to be taken for another voice than a paper's.
+const VOICES: [&str; 9] = [
+    "assistant:",
+    "assistant,",
+    "ai assistant,",
+    "ai assistant:",
+    "chatbot:",
+    "system:",
+    "system prompt:",
+    "system message:",
+    "new instructions:",
+];
+/// Words before an order in its sentence.
+const BEFORE: [&str; 8] = ["please", "must", "now", "important", "then", "should", "also", "and"];
 
 /// Whether a sentence gives an order to whoever answers from it.
 #[must_use]
 pub fn is_order(sentence: &str) -> bool {
-    let lower = sentence.to_lowercase();
+    let lower = sentence.trim().to_lowercase();
     let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let has = |list: &[&str]| words.iter().any(|word| list.contains(word));
-    let plain = words.join(" ");
-    let says = |turn: &&str| format!(" {plain} ").contains(&format!(" {turn} "));
-    let puts_aside = words.iter().enumerate().any(|(at, word)| {
-        let after = || words.iter().skip(at + 1).take(8);
-        PUT_ASIDE.contains(word)
-            && after().any(|word| ORDERS.contains(word))
-            && after().any(|word| WHOSE.contains(word))
-    });
-    // An order to somebody begins with what is to be done, or with who is to do it.
-    let begins = |list: &[&str]| words.iter().take(3).any(|word| list.contains(word));
+    let plain = format!(" {} ", words.join(" "));
+    let says = |turn: &&str| plain.contains(&format!(" {turn} "));
     let commands = ADDRESSED.iter().any(says)
         && has(&TOLD)
         && has(&["must", "should", "please", "always", "never", "only"])
-        && (has(&["you", "your"]) || begins(&TOLD) || begins(&["assistant", "ai", "llm", "chatbot", "note"]));
-    puts_aside || commands || TURNS.iter().any(says) || lower.contains("<|") || lower.contains("[inst]")
+        && has(&["you", "your"]);
+    let addresses = lower.starts_with("note to language models") || VOICES.iter().any(|voice| lower.starts_with(voice));
+    puts_aside(&lower) || commands || addresses || TURNS.iter().any(says) || has_control_mark(&lower)
+}
+
+/// Whether somebody is told to put earlier orders aside: the verb stands where an order begins, so that "attacks bypass all
+/// guidelines" tells of something and orders nothing.
+fn puts_aside(lower: &str) -> bool {
+    let tokens: Vec<&str> = lower.split_whitespace().collect();
+    let bare = |at: usize| tokens.get(at).map_or("", |token| token.trim_matches(|c: char| !c.is_alphanumeric()));
+    (0..tokens.len()).any(|at| {
+        let before = at.checked_sub(1).map(|before| (tokens.get(before).copied().unwrap_or_default(), bare(before)));
+        let begins = before.is_none_or(|(token, word)| {
+            BEFORE.contains(&word) || token.ends_with([',', ';', ':', '.', '!', '"', '”', '-', '—'])
+        });
+        let after = |list: &[&str]| (at + 1..at + 9).any(|next| list.contains(&bare(next)));
+        begins && PUT_ASIDE.contains(&bare(at)) && after(&ORDERS) && after(&WHOSE)
+    })
+}
+
+/// The marks between which models keep who speaks: `<|im_start|>`, `[INST]`.
+fn has_control_mark(lower: &str) -> bool {
+    let inside = lower.split("<|").skip(1).filter_map(|rest| rest.split_once("|>"));
+    let named = |(name, _): (&str, &str)| !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    inside.into_iter().any(named) || lower.contains("[inst]")
 }
 
 #[cfg(test)]
@@ -130,6 +151,13 @@ mod tests {
             "Attention must be paid to the context of each word.",
             "Surgeons should report complications and must not forget follow-up.",
             "The recurrent layer can forget irrelevant context.",
+            "Reaction times do not follow a normal distribution.",
+            "Many patients do not follow up after discharge.",
+            "We measure jets in the range 1.5<|η|<2.5.",
+            "Jailbreaks bypass the safety guidelines of all tested models.",
+            "AI systems should report uncertainty.",
+            "LLM agents only reach state-of-the-art results with tools.",
+            "We add two new instructions to RISC-V and optimise the system prompt.",
         ] {
             assert!(!is_order(sentence), "{sentence}");
         }

@@ -142,9 +142,14 @@ impl Agent {
             "run",
             &json!({"id": run.id(), "question": question.text(), "mode": question.mode, "goes_on": run.goes_on()}),
         );
+        if run.goes_on() {
+            // Kept before anything else is told, so that another going on finds its numbers taken.
+            run.note().await?;
+        }
         let mut routed = self.route(run, question).await?;
-        let cache_key = self.cache_key(question, routed).await?;
-        if let Some(key) = cache_key.as_deref().filter(|_| !run.goes_on())
+        // What a run that goes on rests on was found in the library as it was then.
+        let cache_key = if run.goes_on() { None } else { self.cache_key(question, routed).await? };
+        if let Some(key) = cache_key.as_deref()
             && let Some(answer) = self.cached(run, key, began).await?
         {
             return Ok(answer);
@@ -220,15 +225,15 @@ impl Agent {
         purse: &Purse<'_>,
     ) -> Result<Plan, AgentError> {
         let this_year = self.desk.clock.now().to_zoned(jiff::tz::TimeZone::UTC).year();
-        let plan = match run.outcome("plan")? {
+        let plan = match run.outcome(plan::STEP)? {
             Some(plan) => plan,
             // What follows on an earlier question has to be put into words of its own, however it is answered.
             None if routed.route == Route::Reason || (routed.route == Route::Chat && !question.earlier.is_empty()) => {
-                plan::asked(purse, question, &question.earlier, this_year).await?
+                plan::asked(run, purse, question, &question.earlier, this_year).await?
             }
             None => plan::own(question, &question.earlier, this_year),
         };
-        run.finish("plan", &plan)?;
+        run.finish(plan::STEP, &plan)?;
         run.log().add(
             "plan",
             &json!({"question": plan.question, "queries": plan.queries, "filters": plan.filter, "model": plan.model}),

@@ -4,6 +4,8 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
+use jiff::Timestamp;
+
 use super::AgentError;
 use super::answer::UsageReport;
 use super::desk::{Desk, Seat, Step};
@@ -62,6 +64,8 @@ struct Entry {
     no: i64,
     most_usd: Option<f64>,
     admission: Admission,
+    /// When it began, which decides over its price.
+    at: Timestamp,
 }
 
 /// Nobody answers: who was to be asked, and why they were not or gave nothing.
@@ -117,18 +121,19 @@ impl<'r> Purse<'r> {
                     continue;
                 }
             };
-            let (request, most) = match self.affordable(seat, request) {
+            let at = self.desk.clock.now();
+            let (request, most) = match self.affordable(seat, request, at) {
                 Ok(affordable) => affordable,
                 Err(why) => {
                     pass_over(why);
                     continue;
                 }
             };
-            let Some(no) = self.reserve(step, seat, most).await? else {
+            let Some(no) = self.reserve(step, seat, most, at).await? else {
                 pass_over(Unasked::MonthIsSpent);
                 continue;
             };
-            let entry = Entry { no, most_usd: most, admission };
+            let entry = Entry { no, most_usd: most, admission, at };
             match seat.model.stream(&request).await {
                 Ok(stream) => {
                     let receipt = Receipt { seat: seat.clone(), entry };
@@ -184,7 +189,7 @@ impl<'r> Purse<'r> {
     async fn settle_entry(
         &self,
         seat: &Seat,
-        Entry { no, most_usd, admission }: Entry,
+        Entry { no, most_usd, admission, at }: Entry,
         usage: Option<Usage>,
         fault: Option<&LlmError>,
     ) -> Result<(), AgentError> {
@@ -197,7 +202,7 @@ impl<'r> Purse<'r> {
             }
         }
         let model = seat.model.model();
-        let cost_usd = usage.and_then(|usage| self.cost(model, &usage));
+        let cost_usd = usage.and_then(|usage| self.cost(model, &usage, at));
         let baseline_usd = usage.map(|usage| self.desk.prices.baseline_cost_usd(&usage));
         let settled = Settled {
             outcome: fault.map_or("answered", LlmError::kind).to_owned(),
@@ -212,21 +217,26 @@ impl<'r> Purse<'r> {
         Ok(())
     }
 
-    /// What tokens cost now; nothing costs nothing, also where the price is not known.
-    fn cost(&self, model: &str, usage: &Usage) -> Option<f64> {
+    /// What tokens cost at that time; nothing costs nothing, also where the price is not known.
+    fn cost(&self, model: &str, usage: &Usage, at: Timestamp) -> Option<f64> {
         if *usage == Usage::default() {
             return Some(0.0);
         }
-        self.desk.prices.cost_usd(model, usage, self.desk.clock.now())
+        self.desk.prices.cost_usd(model, usage, at)
     }
 
     /// The request with as long an answer as the budget allows, and what it may cost at most.
-    fn affordable(&self, seat: &Seat, request: &ChatRequest) -> Result<(ChatRequest, Option<f64>), Unasked> {
+    fn affordable(
+        &self,
+        seat: &Seat,
+        request: &ChatRequest,
+        at: Timestamp,
+    ) -> Result<(ChatRequest, Option<f64>), Unasked> {
         let model = seat.model.model();
         let prompt_tokens = request.messages.iter().map(|m| self.desk.prices.estimated_tokens(&m.content)).sum();
         let most = |completion_tokens: u64| {
             let usage = Usage { prompt_tokens, completion_tokens, ..Usage::default() };
-            self.desk.prices.cost_usd(model, &usage, self.desk.clock.now())
+            self.desk.prices.cost_usd(model, &usage, at)
         };
         let longest = request.max_tokens.unwrap_or(LEAST_OUTPUT);
         let whole = most(u64::from(longest));
@@ -248,13 +258,19 @@ impl<'r> Purse<'r> {
         Ok((request, most(u64::from(affordable))))
     }
 
-    async fn reserve(&self, step: Step, seat: &Seat, most: Option<f64>) -> Result<Option<i64>, AgentError> {
+    async fn reserve(
+        &self,
+        step: Step,
+        seat: &Seat,
+        most: Option<f64>,
+        at: Timestamp,
+    ) -> Result<Option<i64>, AgentError> {
         let call = NewCall {
             run: self.run.id(),
             step: step.as_str(),
             provider: seat.model.provider(),
             model: seat.model.model(),
-            at: self.desk.clock.now(),
+            at,
             reserved_usd: most,
         };
         let notes = self.run.notes();

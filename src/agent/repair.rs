@@ -36,6 +36,7 @@ impl Writer<'_, '_> {
             None => {
                 let repaired = self.said_anew(drafted, &checking.failed).await?;
                 self.run.finish(STEP, &repaired)?;
+                self.run.note().await?;
                 repaired
             }
         };
@@ -106,7 +107,8 @@ fn read(text: &str) -> Option<Repaired> {
     serde_json::from_str(text.get(start..=end)?).ok()
 }
 
-fn is_one(sentence: &str) -> bool {
+/// Whether a text is one sentence and no more.
+pub(super) fn is_one(sentence: &str) -> bool {
     let mut sentences = super::draft::Sentences::default();
     let mut all = sentences.push(sentence);
     all.extend(sentences.finish());

@@ -82,6 +82,8 @@ struct Pool {
     seen: HashMap<PassageId, Evidence>,
     searched: Vec<String>,
     notice: Option<String>,
+    /// Whether the papers were named by whoever asks: then all that they say is looked at.
+    named: bool,
 }
 
 impl Seeker<'_> {
@@ -99,6 +101,7 @@ impl Seeker<'_> {
         } else {
             self.named(&index, question, &mut pool).await?;
             pool.searched.push(plan.question.clone());
+            pool.named = true;
         }
         let lifted = self.without_demands(&index, question, plan, &mut pool).await?;
         // Where the demands were lifted they stay so.
@@ -201,7 +204,11 @@ impl Seeker<'_> {
 
     /// How relevant each of the best passages is to each query of the plan.
     async fn judge(&self, plan: &Plan, vectors: &Vectors, pool: &mut Pool) -> Result<Relevances, AgentError> {
-        let most = if plan.queries.len() == 1 { LOOKED_AT } else { LOOKED_AT_FOR_SEVERAL };
+        let most = match plan.queries.len() {
+            _ if pool.named => usize::MAX,
+            1 => LOOKED_AT,
+            _ => LOOKED_AT_FOR_SEVERAL,
+        };
         let fresh: Vec<(SearchHit, Paper)> = pool
             .best(most)
             .into_iter()

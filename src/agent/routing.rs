@@ -52,7 +52,12 @@ impl Routing {
                 tracing::warn!(%fault, "questions are not routed by what they ask for: a model answers each");
                 None
             }
-            Ok(None) | Err(_) => None,
+            Ok(None) => None,
+            // It may pass.
+            Err(fault) => {
+                tracing::warn!(%fault, "the router could not be made ready");
+                return None;
+            }
         };
         *ready = Some((name, router.clone()));
         router

@@ -3,7 +3,7 @@
 //! Free work is kept together with the next call that costs something, so that an answer without a model writes to the
 //! disk once, and a run that is cut off does nothing anew that was paid for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
@@ -20,6 +20,7 @@ pub struct Run {
     store: Store,
     clock: Clock,
     log: Arc<EventLog>,
+    taken_up: bool,
     /// Steps that were finished before the run was cut off.
     finished: BTreeMap<String, String>,
     state: Mutex<State>,
@@ -31,6 +32,8 @@ struct State {
     /// Events up to this number are in the store.
     written: u64,
     steps: Vec<(String, String)>,
+    /// Steps that were finished in this process: each is finished once.
+    begun: BTreeSet<String>,
     cache_key: Option<String>,
 }
 
@@ -48,7 +51,7 @@ impl Run {
         log: Arc<EventLog>,
     ) -> Result<Self, StoreError> {
         store.begin_answer(&id, &json(question)?, background, clock.now()).await?;
-        Ok(Self { id, store, clock, log, finished: BTreeMap::new(), state: Mutex::default() })
+        Ok(Self { id, store, clock, log, taken_up: false, finished: BTreeMap::new(), state: Mutex::default() })
     }
 
     /// Takes up a run that was cut off, with what was asked in it.
@@ -65,7 +68,7 @@ impl Run {
         let finished = stored.steps.into_iter().collect();
         let state = Mutex::new(State { written, ..State::default() });
         let log = Arc::new(EventLog::going_on(told));
-        Ok((Self { id: stored.id, store, clock, log, finished, state }, question))
+        Ok((Self { id: stored.id, store, clock, log, taken_up: true, finished, state }, question))
     }
 
     /// Its id, which is its answer's too.
@@ -83,7 +86,18 @@ impl Run {
     /// Whether it was cut off before and goes on.
     #[must_use]
     pub fn goes_on(&self) -> bool {
-        !self.finished.is_empty()
+        self.taken_up
+    }
+
+    /// Writes down what there is to note.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn note(&self) -> Result<(), StoreError> {
+        let notes = self.notes();
+        self.store.note_answer(&self.id, &notes).await?;
+        self.noted(&notes);
+        Ok(())
     }
 
     /// Where it is written down.
@@ -106,10 +120,11 @@ impl Run {
     /// # Errors
     /// When its outcome cannot be written as JSON, which no type of ours does.
     pub fn finish(&self, step: &str, outcome: &impl Serialize) -> Result<(), AgentError> {
-        if !self.finished.contains_key(step) {
-            let outcome = json(outcome)?;
-            self.state().steps.push((step.to_owned(), outcome));
+        if self.finished.contains_key(step) || !self.state().begun.insert(step.to_owned()) {
+            return Ok(());
         }
+        let outcome = json(outcome)?;
+        self.state().steps.push((step.to_owned(), outcome));
         Ok(())
     }
 
@@ -147,10 +162,10 @@ impl Run {
         (kind, data): (&'static str, &impl Serialize),
     ) -> Result<(), StoreError> {
         let document = json(document)?;
-        let cache_key = self.state().cache_key.clone();
+        // What failed is not to be given once more.
+        let cache_key = self.state().cache_key.clone().filter(|_| kind == "answer");
         let mut notes = self.notes();
-        let last = notes.events.last().map_or_else(|| self.state().written, |(number, ..)| *number);
-        notes.events.push((last + 1, kind.to_owned(), json(data)?));
+        notes.events.push((self.log.next(), kind.to_owned(), json(data)?));
         let ending = Ending { answer: &document, cache_key: cache_key.as_deref() };
         self.store.end_answer(&self.id, &notes, ending, self.clock.now()).await?;
         self.noted(&notes);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::contradiction;
 use super::evidence::{Evidence, Sentence, cosine};
 use super::sentence::slice;
 use super::words::{content_stems, coverage, names, negated_stems, numbers, parts};
@@ -91,10 +92,17 @@ fn every_part_is_known(claim: &str, closest: &[Closest], sources: &[&Evidence]) 
     parts.into_iter().all(|stems| coverage(&stems, &known) >= LEAST_KNOWN_OF_A_PART)
 }
 
-/// Whether a source has every number and every name of a text.
+/// Whether a text is a heading over what a source says, and no claim of its own: its numbers, its names and most of its words are
+/// the source's, and it neither denies nor says that something grows or shrinks.
 #[must_use]
-pub fn is_borne_out(text: &str, source: &str) -> bool {
-    numbers(text).is_subset(&numbers(source)) && names_are_known(text, source)
+pub fn is_heading_of(text: &str, source: &str) -> bool {
+    const LEAST_KNOWN: f32 = 0.6;
+    let stems = content_stems(text);
+    let asserts = !negated_stems(text).is_empty() || contradiction::direction(&stems).is_some();
+    numbers(text).is_subset(&numbers(source))
+        && names_are_known(text, source)
+        && coverage(&stems, &content_stems(source)) >= LEAST_KNOWN
+        && !asserts
 }
 
 /// Every name of the claim occurs in the sources, hyphens aside (`GPT-3` and `GPT3` are one).

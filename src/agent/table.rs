@@ -11,7 +11,9 @@ use super::desk::Step;
 use super::draft;
 use super::evidence::{Evidence, cosine};
 use super::notice::{Shortfall, joined, stood_in};
+use super::repair::is_one;
 use super::verify::{Verdict, Verifier, one_cell, set_apart};
+use super::words::{content_stems, coverage};
 use super::write::{Writer, Written};
 use crate::llm::{ChatEvent, ChatRequest, LlmError, Message, Thinking};
 
@@ -69,19 +71,20 @@ impl<'e> Writer<'_, 'e> {
             (true, None) => {
                 let filled = self.filled(&papers, &aspects).await?;
                 self.run.finish(STEP, &filled)?;
+                self.run.note().await?;
                 Some(filled)
             }
         };
         let from_model = filled.as_ref().is_some_and(|filled| filled.shortfall.is_none());
         let mut verifier = Verifier::new(&self.retrieved.evidence, "");
-        let head: Vec<String> = aspects.iter().map(|aspect| one_cell(aspect)).collect();
+        let head: Vec<String> = aspects.iter().map(|aspect| one_cell(&set_apart(aspect))).collect();
         let mut table = Table { columns: aspects.clone(), rows: Vec::new() };
         let mut pending = format!("| paper | {} |\n|{}", head.join(" | "), "---|".repeat(aspects.len() + 1));
         for compared in &papers {
             let Some(best) = compared.passages.first() else { continue };
             let paper = &best.paper;
             let year = paper.year.map(|year| format!(" ({year})")).unwrap_or_default();
-            pending.push_str(&format!("\n| {}{year} |", one_cell(&paper.title)));
+            pending.push_str(&format!("\n| {}{year} |", one_cell(&set_apart(&paper.title))));
             let mut cells = Vec::with_capacity(aspects.len());
             for (at, aspect) in aspects.iter().enumerate() {
                 verifier.say(&format!("{pending} "));
@@ -138,6 +141,9 @@ impl<'e> Writer<'_, 'e> {
             return Ok(None);
         }
         let marks: Vec<String> = numbers.iter().map(usize::to_string).collect();
+        if !is_one(&said) {
+            return Ok(None);
+        }
         match verifier.check(&format!("{said} [{}]", marks.join(", ")), self.vectors()).await? {
             Verdict::Passed(claim) => Ok(Some(claim)),
             Verdict::Failed(removed) => {
@@ -155,13 +161,16 @@ impl<'e> Writer<'_, 'e> {
         compared: &Compared<'e>,
         aspect: &str,
     ) -> Result<Option<Claim>, AgentError> {
-        let Some(wanted) = self.vectors().of_query(&format!("{aspect}: {}", self.plan.question)).await? else {
-            return Ok(None);
-        };
+        let asked = format!("{aspect}: {}", self.plan.question);
+        let wanted = self.vectors().of_query(&asked).await?;
+        let stems = content_stems(&asked);
         let sentences =
             compared.passages.iter().flat_map(|evidence| evidence.sentences.iter().map(move |s| (evidence, s)));
         let rated = sentences.filter(|(_, sentence)| !sentence.is_order).filter_map(|(evidence, sentence)| {
-            let alike = cosine(&wanted, sentence.vector.as_ref()?);
+            let alike = match (&wanted, &sentence.vector) {
+                (Some(wanted), Some(vector)) => cosine(wanted, vector),
+                _ => coverage(&stems, &sentence.stems),
+            };
             (alike >= LEAST_ALIKE).then_some((alike, evidence.n, sentence.start, sentence.end))
         });
         let best = rated.max_by(|a, b| a.0.total_cmp(&b.0).then(b.2.cmp(&a.2)));
@@ -214,7 +223,8 @@ impl<'e> Writer<'_, 'e> {
     fn table_request(&self, papers: &[Compared<'_>], aspects: &[String]) -> ChatRequest {
         let mut evidence: Vec<&Evidence> = papers.iter().flat_map(|paper| paper.passages.iter().copied()).collect();
         evidence.sort_by_key(|evidence| evidence.n);
-        let request = draft::request(&self.plan.question, &evidence, false, LONGEST);
+        let request =
+            draft::request(&self.plan.question, &evidence, false, LONGEST.min(self.settings.max_output_tokens));
         let mut messages = request.messages;
         if let Some(first) = messages.first_mut() {
             *first = Message::system(INSTRUCTION);

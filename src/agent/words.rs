@@ -108,7 +108,10 @@ pub fn parts(sentence: &str) -> Vec<String> {
         "that",
     ];
     let mut parts = vec![String::new()];
-    for piece in sentence.split([',', ';', ':', '(', ')', '—', '–']) {
+    // A full stop before white space ends a part too: what follows it may be another sentence.
+    let stops = [". ", "! ", "? ", "… "];
+    let apart = stops.iter().fold(sentence.to_owned(), |text, stop| text.replace(stop, ", "));
+    for piece in apart.split([',', ';', ':', '(', ')', '—', '–']) {
         parts.push(String::new());
         for word in piece.split_whitespace() {
             if JOINTS.contains(&word.to_lowercase().as_str()) {

@@ -95,6 +95,7 @@ impl<'e> Writer<'_, 'e> {
             None => {
                 let drafted = self.draft(route == Route::Reason, &mut checking).await?;
                 self.run.finish(STEP, &drafted)?;
+                self.run.note().await?;
                 drafted
             }
         };

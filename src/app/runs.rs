@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{App, AskError, models};
 use crate::agent::Agent;
-use crate::agent::answer::{Exchange, FailedAnswer, Question, Status};
+use crate::agent::answer::{AskMode, Exchange, FailedAnswer, Question, Status};
 use crate::agent::event::EventLog;
 use crate::agent::run::Run;
 use crate::agent::verify::Answer;
@@ -74,7 +74,12 @@ impl App {
         store.begin_answer(&stored.id, &stored.request, false, self.clock.now()).await?;
         let steps = RunNotes { steps: stored.steps.clone(), ..RunNotes::default() };
         store.note_answer(&stored.id, &steps).await?;
-        Run::take_up(stored, store.clone(), self.clock).await.map(Some)
+        let (run, mut question) = Run::take_up(stored, store.clone(), self.clock).await?;
+        if matches!(question.mode, AskMode::Auto | AskMode::Quote) {
+            // A model was named, so it is to be asked.
+            question.mode = AskMode::Chat;
+        }
+        Ok(Some((run, question)))
     }
 
     /// The agent with one model, named `deepseek:NAME` or `openai:NAME`, for every step.

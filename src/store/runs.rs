@@ -107,7 +107,7 @@ impl Store {
         Ok(())
     }
 
-    /// Opens a run again that had ended without an answer: its last event and its document are taken back.
+    /// Opens a run again that had ended without an answer (one that has an answer keeps it): its last event and its document are taken back.
     ///
     /// # Errors
     /// When the database fails.
@@ -115,9 +115,9 @@ impl Store {
         let _writing = self.writer.lock().await;
         let mut transaction = self.writes.begin_with("BEGIN IMMEDIATE").await?;
         for statement in [
-            "DELETE FROM answers WHERE id = ?",
+            "DELETE FROM answers WHERE id = ? AND json_extract(answer, '$.status') = 'failed'",
             "DELETE FROM answer_events WHERE answer_id = ? AND kind = 'error'",
-            "UPDATE runs SET ended_at = NULL WHERE id = ?",
+            "UPDATE runs SET ended_at = NULL WHERE id = ? AND id NOT IN (SELECT id FROM answers)",
         ] {
             sqlx::query(statement).bind(id).execute(&mut *transaction).await?;
         }
@@ -194,22 +194,25 @@ fn read_answer(row: Option<String>) -> Result<Option<Box<RawValue>>, StoreError>
     row.map(RawValue::from_string).transpose().map_err(|source| StoreError::Unreadable { what: "answer", source })
 }
 
+/// What was written before stays: a write that was given up on may have been made, and is then made again.
 pub(super) async fn write_notes(
     connection: &mut SqliteConnection,
     id: &str,
     notes: &RunNotes,
 ) -> Result<(), StoreError> {
     for (number, kind, data) in &notes.events {
-        sqlx::query("INSERT INTO answer_events (answer_id, seq, kind, data) VALUES (?, ?, ?, ?)")
-            .bind(id)
-            .bind(i64::try_from(*number).unwrap_or(i64::MAX))
-            .bind(kind)
-            .bind(data)
-            .execute(&mut *connection)
-            .await?;
+        sqlx::query(
+            "INSERT INTO answer_events (answer_id, seq, kind, data) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        )
+        .bind(id)
+        .bind(i64::try_from(*number).unwrap_or(i64::MAX))
+        .bind(kind)
+        .bind(data)
+        .execute(&mut *connection)
+        .await?;
     }
     for (step, outcome) in &notes.steps {
-        sqlx::query("INSERT INTO run_steps (run_id, step, outcome) VALUES (?, ?, ?)")
+        sqlx::query("INSERT INTO run_steps (run_id, step, outcome) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
             .bind(id)
             .bind(step)
             .bind(outcome)

@@ -13,10 +13,13 @@ use serde::{Deserialize, Serialize};
 use super::answer::{Exchange, LONGEST_ASPECT};
 use super::desk::Step;
 use super::purse::Purse;
+use super::run::Run;
 use super::{AgentError, Question};
 use crate::llm::{ChatEvent, ChatRequest, Message, Thinking, Usage};
 
 const INSTRUCTION: &str = include_str!("../prompts/plan.md");
+/// The name of this step in a run.
+pub(super) const STEP: &str = "plan";
 /// The longest plan, in tokens.
 const LONGEST: u32 = 500;
 /// The most queries of a plan, the question itself among them.
@@ -75,6 +78,7 @@ pub fn own(question: &Question, earlier: &[Exchange], this_year: i16) -> Plan {
 /// # Errors
 /// When the ledger fails.
 pub async fn asked(
+    run: &Run,
     purse: &Purse<'_>,
     question: &Question,
     earlier: &[Exchange],
@@ -95,12 +99,15 @@ pub async fn asked(
             }
         }
     }
-    purse.settle(&call.receipt, usage, fault.as_ref()).await?;
     let read = fault.is_none().then(|| read(&text, call.receipt.seat.model.model(), question, earlier, &own)).flatten();
-    Ok(read.unwrap_or_else(|| {
+    let plan = read.unwrap_or_else(|| {
         tracing::warn!("the model's plan cannot be used; the question is searched for as it is");
         own
-    }))
+    });
+    // Kept with what it took, so that it is not paid for twice.
+    run.finish(STEP, &plan)?;
+    purse.settle(&call.receipt, usage, fault.as_ref()).await?;
+    Ok(plan)
 }
 
 fn request(question: &Question, earlier: &[Exchange]) -> ChatRequest {
@@ -164,9 +171,15 @@ fn said_in(question: &str, earlier: &[Exchange]) -> String {
     format!("{} {question}", before.join(" ")).to_lowercase()
 }
 
+/// Whether a name stands in what was said, word for word: `Hu` is not in `human`.
 fn is_said(name: &str, said: &str) -> bool {
-    let name = name.trim().to_lowercase();
-    !name.is_empty() && said.contains(&name)
+    let words = |text: &str| -> String {
+        let lower = text.to_lowercase();
+        let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+        format!(" {} ", words.join(" "))
+    };
+    let name = words(name);
+    !name.trim().is_empty() && words(said).contains(&name)
 }
 
 fn shortened(text: &str) -> String {
@@ -211,7 +224,7 @@ mod tests {
     fn a_models_plan_is_taken_as_far_as_the_question_bears_it_out() {
         let asked = question("How do LoRA and adapters compare in work since 2021 by Hu?");
         let said = "```json\n{\"queries\": [\"LoRA low-rank adaptation\", \" adapters  for\\ntransfer \"], \"year_from\": 2021, \
-            \"year_to\": 2024, \"venues\": [\"NeurIPS\"], \"authors\": [\"Hu\", \"Somebody Else\"]}\n```";
+            \"year_to\": 2024, \"venues\": [\"NeurIPS\"], \"authors\": [\"Hu\", \"Somebody Else\", \"par\"]}\n```";
         let plan = planned(&asked, said).unwrap();
         assert_eq!(plan.queries, [asked.text(), "LoRA low-rank adaptation", "adapters for transfer"]);
         let filter = Filter { year_from: Some(2021), authors: vec!["Hu".into()], ..Filter::default() };

@@ -88,6 +88,9 @@ pub enum Verdict {
     Failed(Removed),
 }
 
+/// What stands under a heading that asserts something stands under this one.
+const OTHERWISE: &str = "Further findings";
+
 /// Checks a draft sentence by sentence against the evidence it was written from.
 pub struct Verifier<'e> {
     evidence: &'e [Evidence],
@@ -106,6 +109,8 @@ pub struct Verifier<'e> {
     /// Set once claims are the cells of a table.
     in_table: bool,
     table: Option<Table>,
+    /// Citations of papers that are no more, of which the reader has been warned.
+    warned: std::collections::HashSet<usize>,
 }
 
 impl<'e> Verifier<'e> {
@@ -126,6 +131,7 @@ impl<'e> Verifier<'e> {
             sections: Vec::new(),
             in_table: false,
             table: None,
+            warned: std::collections::HashSet::new(),
         }
     }
 
@@ -234,10 +240,10 @@ impl<'e> Verifier<'e> {
         let title = set_apart(title.trim().trim_start_matches('#').trim()).into_owned();
         let all: Vec<String> =
             self.evidence.iter().map(|e| format!("{} {}", e.paper.title, e.hit.passage.text)).collect();
-        let known = support::is_borne_out(&title, &all.join(" "));
-        if known && (1..=MOST_WORDS).contains(&title.split_whitespace().count()) {
-            self.heading = Some(title);
-        }
+        let known = support::is_heading_of(&title, &all.join(" ")) && Marked::read(&title).references.is_empty();
+        let fits = known && (1..=MOST_WORDS).contains(&title.split_whitespace().count());
+        // Under a heading that is left out stands nothing of the one before it.
+        self.heading = Some(if fits { title } else { OTHERWISE.to_owned() });
     }
 
     /// Puts what asserts nothing between the cells of a table: its lines and the titles of its papers.
@@ -254,11 +260,14 @@ impl<'e> Verifier<'e> {
     /// Behind the first claim that rests on a paper that is no more, the reader is warned of it.
     fn warn(&mut self, claim: &Claim) {
         for n in &claim.citations {
-            let warned = self.claims.iter().any(|before| before.citations.contains(n));
-            let warning = self.citations.iter().find(|citation| citation.n == *n).and_then(|c| c.warning.clone());
-            if let Some(warning) = warning.filter(|_| !warned) {
-                self.text.push_str(&format!(" (Warning: [{n}] has been {warning}.)"));
-            }
+            self.warn_of(*n);
+        }
+    }
+
+    fn warn_of(&mut self, n: usize) {
+        let warning = self.citations.iter().find(|citation| citation.n == n).and_then(|c| c.warning.clone());
+        if let Some(warning) = warning.filter(|_| self.warned.insert(n)) {
+            self.text.push_str(&format!(" (Warning: [{n}] has been {warning}.)"));
         }
     }
 
@@ -277,6 +286,9 @@ impl<'e> Verifier<'e> {
                 set_apart(&first),
                 set_apart(&second)
             ));
+            for n in [one, other] {
+                self.warn_of(n);
+            }
             self.contradictions.push(Contradiction { citations: [one, other], quotes: [first, second] });
         }
     }

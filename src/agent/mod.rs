@@ -26,6 +26,7 @@ pub mod sentence;
 pub mod support;
 mod table;
 pub mod verify;
+mod whole;
 pub mod words;
 mod write;
 

@@ -1,14 +1,14 @@
 //! Once for a draft: the sentences that did not hold are given back to the model with the reason, to be said anew.
 
-use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 
 use super::AgentError;
 use super::answer::Removed;
 use super::desk::Step;
 use super::verify::Verdict;
+use super::whole::Whole;
 use super::write::{Checking, Drafted, Writer, tell};
-use crate::llm::{ChatEvent, ChatRequest, Message, Thinking};
+use crate::llm::{ChatRequest, Message, Thinking};
 
 const INSTRUCTION: &str = include_str!("prompts/repair.md");
 /// The most sentences that are given back; a draft of which more fail is not worth it.
@@ -65,20 +65,9 @@ impl Writer<'_, '_> {
     async fn said_anew(&self, drafted: &Drafted, failed: &[Removed]) -> Result<Repaired, AgentError> {
         let request = self.repair_request(drafted, failed);
         let Ok(mut call) = self.purse.ask(Step::Repair, &request, 0).await? else { return Ok(Repaired::default()) };
-        let (mut text, mut usage, mut fault) = (String::new(), None, None);
-        while let Some(event) = call.stream.next().await {
-            match event {
-                Ok(ChatEvent::Text(piece)) => text.push_str(&piece),
-                Ok(ChatEvent::Finish { usage: counted, .. }) => usage = counted,
-                Ok(_) => {}
-                Err(broken) => {
-                    usage = broken.usage();
-                    fault = Some(broken);
-                }
-            }
-        }
-        self.purse.settle(&call.receipt, usage, fault.as_ref()).await?;
-        Ok(read(&text).unwrap_or_default())
+        let whole = Whole::of(&mut call).await;
+        self.purse.settle(&call.receipt, whole.usage, whole.fault.as_ref()).await?;
+        Ok(whole.object().unwrap_or_default())
     }
 
     fn repair_request(&self, drafted: &Drafted, failed: &[Removed]) -> ChatRequest {
@@ -100,11 +89,6 @@ impl Writer<'_, '_> {
             ..ChatRequest::default()
         }
     }
-}
-
-fn read(text: &str) -> Option<Repaired> {
-    let (start, end) = (text.find('{')?, text.rfind('}')?);
-    serde_json::from_str(text.get(start..=end)?).ok()
 }
 
 /// Whether a text is one sentence and no more.

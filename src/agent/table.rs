@@ -1,6 +1,5 @@
 //! Papers compared in a table: a row for each paper, a column for each aspect, each cell checked and cited like any sentence.
 
-use futures::StreamExt;
 use paper::PaperId;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -10,12 +9,13 @@ use super::answer::{Claim, Route, Row, Table};
 use super::desk::Step;
 use super::draft;
 use super::evidence::{Evidence, cosine};
-use super::notice::{Shortfall, joined, stood_in};
+use super::notice::{Shortfall, Unasked, joined, stood_in};
 use super::repair::is_one;
 use super::verify::{Verdict, Verifier, one_cell, set_apart};
+use super::whole::Whole;
 use super::words::{content_stems, coverage};
 use super::write::{Writer, Written};
-use crate::llm::{ChatEvent, ChatRequest, LlmError, Message, Thinking};
+use crate::llm::{ChatRequest, Message, Thinking};
 
 const INSTRUCTION: &str = include_str!("prompts/table.md");
 /// The most papers that are compared.
@@ -179,37 +179,30 @@ impl<'e> Writer<'_, 'e> {
 
     async fn filled(&self, papers: &[Compared<'_>], aspects: &[String]) -> Result<Filled, AgentError> {
         let request = self.table_request(papers, aspects);
-        let mut place = 0;
+        let (mut place, mut passed_over) = (0, Vec::new());
         loop {
             let mut call = match self.purse.ask(Step::Draft, &request, place).await? {
                 Ok(call) => call,
                 Err(nobody) => {
-                    let shortfall = Some(Shortfall::Nobody(nobody.passed_over));
+                    passed_over.extend(nobody.passed_over);
+                    let shortfall = Some(Shortfall::Nobody(passed_over));
                     return Ok(Filled { shortfall, ..Filled::default() });
                 }
             };
-            let (mut text, mut usage, mut fault) = (String::new(), None, None::<LlmError>);
-            while let Some(event) = call.stream.next().await {
-                match event {
-                    Ok(ChatEvent::Text(piece)) => text.push_str(&piece),
-                    Ok(ChatEvent::Finish { usage: counted, .. }) => usage = counted,
-                    Ok(_) => {}
-                    Err(broken) => {
-                        usage = broken.usage();
-                        fault = Some(broken);
-                    }
-                }
-            }
-            self.purse.settle(&call.receipt, usage, fault.as_ref()).await?;
+            let whole = Whole::of(&mut call).await;
+            self.purse.settle(&call.receipt, whole.usage, whole.fault.as_ref()).await?;
             let model = call.receipt.seat.model.model().to_owned();
-            let notice = stood_in(&model, &call.passed_over);
-            match (fault, read(&text)) {
+            passed_over.append(&mut call.passed_over);
+            let notice = stood_in(&model, &passed_over);
+            let wire = whole.object();
+            match (whole.fault, wire) {
                 (None, Some(Wire { rows })) => {
                     return Ok(Filled { rows, model: Some(model), notice, shortfall: None });
                 }
                 (Some(fault), _)
                     if fault.worth_another_provider() && call.place + 1 < self.purse.seats(Step::Draft) =>
                 {
+                    passed_over.push((self.purse.provider(Step::Draft, call.place), Unasked::failed(&fault)));
                     place = call.place + 1;
                 }
                 (fault, _) => {
@@ -249,9 +242,4 @@ fn compared(evidence: &[Evidence]) -> Vec<Compared<'_>> {
     }
     papers.truncate(MOST_ROWS);
     papers
-}
-
-fn read(text: &str) -> Option<Wire> {
-    let (start, end) = (text.find('{')?, text.rfind('}')?);
-    serde_json::from_str(text.get(start..=end)?).ok()
 }

@@ -326,7 +326,7 @@ pub(super) fn tell(claim: &Claim, verifier: &mut Verifier<'_>, log: &EventLog) {
     log.add("claim", claim);
 }
 
-fn ended_early(provider: &str) -> LlmError {
+pub(super) fn ended_early(provider: &str) -> LlmError {
     LlmError::Incomplete { provider: provider.to_owned(), message: "the stream ended without saying why".to_owned() }
 }
 

@@ -6,7 +6,6 @@
 
 pub mod local;
 
-use futures::StreamExt;
 use index::Filter;
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +13,9 @@ use super::answer::{Exchange, LONGEST_ASPECT};
 use super::desk::Step;
 use super::purse::Purse;
 use super::run::Run;
+use super::whole::Whole;
 use super::{AgentError, Question};
-use crate::llm::{ChatEvent, ChatRequest, Message, Thinking, Usage};
+use crate::llm::{ChatRequest, Message, Thinking};
 
 const INSTRUCTION: &str = include_str!("../prompts/plan.md");
 /// The name of this step in a run.
@@ -87,26 +87,15 @@ pub async fn asked(
     let own = own(question, earlier, this_year);
     let request = request(question, earlier);
     let Ok(mut call) = purse.ask(Step::Plan, &request, 0).await? else { return Ok(own) };
-    let (mut text, mut usage, mut fault) = (String::new(), None::<Usage>, None);
-    while let Some(event) = call.stream.next().await {
-        match event {
-            Ok(ChatEvent::Text(piece)) => text.push_str(&piece),
-            Ok(ChatEvent::Finish { usage: counted, .. }) => usage = counted,
-            Ok(_) => {}
-            Err(broken) => {
-                usage = broken.usage();
-                fault = Some(broken);
-            }
-        }
-    }
-    let read = fault.is_none().then(|| read(&text, call.receipt.seat.model.model(), question, earlier, &own)).flatten();
+    let whole = Whole::of(&mut call).await;
+    let read = whole.object().map(|wire| borne_out(wire, call.receipt.seat.model.model(), question, earlier, &own));
     let plan = read.unwrap_or_else(|| {
         tracing::warn!("the model's plan cannot be used; the question is searched for as it is");
         own
     });
     // Kept with what it took, so that it is not paid for twice.
     run.finish(STEP, &plan)?;
-    purse.settle(&call.receipt, usage, fault.as_ref()).await?;
+    purse.settle(&call.receipt, whole.usage, whole.fault.as_ref()).await?;
     Ok(plan)
 }
 
@@ -125,9 +114,8 @@ fn request(question: &Question, earlier: &[Exchange]) -> ChatRequest {
     }
 }
 
-/// Reads a model's plan, as far as the question bears it out; none when it is no plan.
-fn read(text: &str, model: &str, question: &Question, earlier: &[Exchange], own: &Plan) -> Option<Plan> {
-    let wire: Wire = serde_json::from_str(object_in(text)?).ok()?;
+/// A model's plan, as far as the question bears it out.
+fn borne_out(wire: Wire, model: &str, question: &Question, earlier: &[Exchange], own: &Plan) -> Plan {
     // Only where something was said before may the question become another one.
     let rewritten = wire.question.filter(|text| !earlier.is_empty() && !text.trim().is_empty());
     let standing = rewritten.map_or_else(|| own.question.clone(), |text| shortened(&text));
@@ -149,7 +137,7 @@ fn read(text: &str, model: &str, question: &Question, earlier: &[Exchange], own:
     };
     let filter = merged(&question.filter, demands);
     let aspects = if question.aspects.is_empty() { aspects_of(wire.aspects) } else { question.aspects.clone() };
-    Some(Plan { question: standing, queries, filter, aspects, model: Some(model.to_owned()) })
+    Plan { question: standing, queries, filter, aspects, model: Some(model.to_owned()) }
 }
 
 /// Aspects are headings: a few short ones.
@@ -158,12 +146,6 @@ fn aspects_of(said: Vec<String>) -> Vec<String> {
         said.iter().map(|aspect| shortened(aspect).chars().take(LONGEST_ASPECT).collect()).collect();
     tidy(&mut aspects);
     aspects
-}
-
-/// The outermost object of a text: some models put it between fences or words.
-fn object_in(text: &str) -> Option<&str> {
-    let (start, end) = (text.find('{')?, text.rfind('}')?);
-    text.get(start..=end)
 }
 
 fn said_in(question: &str, earlier: &[Exchange]) -> String {
@@ -217,7 +199,8 @@ mod tests {
     }
 
     fn planned(question: &Question, said: &str) -> Option<Plan> {
-        read(said, "m", question, &[], &own(question, &[], 2026))
+        let whole = Whole { text: said.to_owned(), usage: None, fault: None };
+        Some(borne_out(whole.object()?, "m", question, &[], &own(question, &[], 2026)))
     }
 
     #[test]

@@ -2,7 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use async_trait::async_trait;
-use paper::{Paper, SourceName};
+use paper::{Cites, Paper, SourceName};
 use serde::{Deserialize, Serialize};
 
 use crate::IngestError;
@@ -70,6 +70,9 @@ pub struct Page {
     /// Whether all of it is to be read, though it may take several syncs: what has changed since a finished one.
     #[serde(skip)]
     pub owed: bool,
+    /// Which of the papers cites which, where that was asked for.
+    #[serde(skip)]
+    pub links: Vec<Cites>,
 }
 
 impl Page {

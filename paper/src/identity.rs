@@ -3,6 +3,15 @@ use unicode_normalization::char::is_combining_mark;
 
 use crate::{Paper, PaperRef, SourceName, surname};
 
+/// One paper cites another, each named by one of its [`identity_keys`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Cites {
+    /// Whose list of references it is.
+    pub citing: String,
+    /// Who stands in it.
+    pub cited: String,
+}
+
 /// The keys by which records of one work find each other, strongest first: arXiv id without version,
 /// DOI, Semantic Scholar id, corpus id, PubMed id, the user's own id. A DOI that arXiv gave out counts
 /// as the arXiv id.

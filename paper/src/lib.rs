@@ -17,7 +17,7 @@ pub use arxiv_id::ArxivId;
 pub use author::{Author, surname};
 pub use date::PublicationDate;
 pub use doi::Doi;
-pub use identity::{identity_keys, ids_conflict, likeness_key, record_key, share_a_surname, title_key};
+pub use identity::{Cites, identity_keys, ids_conflict, likeness_key, record_key, share_a_surname, title_key};
 pub use ids::{CorpusId, PaperId, PaperIds, PaperRef, Pmid, S2Id};
 pub use merge::{merge, newer_of_same_record};
 pub use provenance::provenance;

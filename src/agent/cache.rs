@@ -52,13 +52,15 @@ impl Agent {
         let names = |seats: &[super::desk::Seat]| -> Vec<String> {
             seats.iter().map(|seat| format!("{}:{}", seat.model.provider(), seat.model.model())).collect()
         };
-        let Settings { max_output_tokens, evidence_tokens, rounds, repair, cache: _ } = self.settings;
+        let Settings { max_output_tokens, evidence_tokens, rounds, model_judges, model_checks, repair, cache: _ } =
+            self.settings;
         let words: Vec<&str> = question.text().split_whitespace().collect();
         let all = json!({
             "way": WAY, "question": words.join(" "), "mode": question.mode, "filter": question.filter,
             "earlier": question.earlier, "papers": question.papers, "aspects": question.aspects, "by_question": routed.by_question,
             "cheap": names(&self.desk.models.cheap), "strong": names(&self.desk.models.strong),
             "settings": [json!(max_output_tokens), json!(evidence_tokens), json!(rounds), json!(repair)],
+            "models_say": [model_judges, model_checks],
             "revision": revision, "watermark": index.watermark(), "model": index.model(),
         });
         Ok(Uuid::new_v5(&Uuid::NAMESPACE_OID, all.to_string().as_bytes()).to_string())

@@ -14,10 +14,14 @@ use crate::llm::{Breaker, ChatModel, Prices};
 pub enum Step {
     /// Sub-questions and filters.
     Plan,
+    /// How relevant what was found is.
+    Judge,
     /// The answer.
     Draft,
     /// Sentences that did not hold, said anew.
     Repair,
+    /// Whether sentences follow from what they cite.
+    Entailment,
 }
 
 impl Step {
@@ -26,8 +30,10 @@ impl Step {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Plan => "plan",
+            Self::Judge => "judge",
             Self::Draft => "draft",
             Self::Repair => "repair",
+            Self::Entailment => "entailment",
         }
     }
 }
@@ -44,7 +50,7 @@ pub struct Seat {
 /// The models by what they do, each list in the order in which they are asked.
 #[derive(Clone, Default)]
 pub struct Models {
-    /// Who plans.
+    /// Who plans, judges and checks.
     pub cheap: Vec<Seat>,
     /// Who writes.
     pub strong: Vec<Seat>,
@@ -61,7 +67,7 @@ impl Models {
     #[must_use]
     pub fn of(&self, step: Step) -> &[Seat] {
         match step {
-            Step::Plan => &self.cheap,
+            Step::Plan | Step::Judge | Step::Entailment => &self.cheap,
             Step::Draft | Step::Repair => &self.strong,
         }
     }

@@ -16,12 +16,10 @@ const NO_ANSWER: &str = "NO ANSWER";
 /// message ends.
 #[must_use]
 pub fn request(question: &str, evidence: &[&Evidence], thinking: bool, max_tokens: u32) -> ChatRequest {
-    let passages: Vec<String> = evidence.iter().map(|evidence| passage(evidence)).collect();
-    let passages = format!("Passages:\n\n{}", passages.join("\n\n"));
     ChatRequest {
         messages: vec![
             Message::system(INSTRUCTION),
-            Message::user(passages),
+            Message::user(passages(evidence)),
             Message::user(format!("Question: {question}")),
         ],
         // Cited answers are analysis of data: the provider's own advice is 1.0 for that at most.
@@ -54,6 +52,13 @@ pub fn continuation(request: &ChatRequest, drafted: &str) -> ChatRequest {
     let mut messages = request.messages.clone();
     messages.push(Message::assistant(drafted));
     ChatRequest { messages, thinking: Some(Thinking::Off), ..request.clone() }
+}
+
+/// Passages as a model is shown them.
+#[must_use]
+pub fn passages(evidence: &[&Evidence]) -> String {
+    let passages: Vec<String> = evidence.iter().map(|evidence| passage(evidence)).collect();
+    format!("Passages:\n\n{}", passages.join("\n\n"))
 }
 
 fn passage(evidence: &Evidence) -> String {

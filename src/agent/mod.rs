@@ -6,9 +6,11 @@
 
 pub mod answer;
 mod cache;
+mod checking;
 mod contradiction;
 pub mod desk;
 pub mod draft;
+mod entailment;
 pub mod event;
 pub mod evidence;
 pub mod injection;
@@ -82,6 +84,10 @@ pub struct Settings {
     pub evidence_tokens: u64,
     /// How often the library is searched for one answer at most.
     pub rounds: usize,
+    /// Whether a model rates what was found, beside what is reckoned here.
+    pub model_judges: bool,
+    /// Whether a model is asked if each sentence that has passed follows from what it cites.
+    pub model_checks: bool,
     /// Whether sentences that do not hold are given back to the model once.
     pub repair: bool,
     /// Whether an answer is given once more while the library is as it was.
@@ -164,6 +170,7 @@ impl Agent {
             prices: &self.desk.prices,
             settings: &self.settings,
             memory: &self.memory,
+            judge: Some(&purse).filter(|_| self.settings.model_judges && routed.route != Route::Quote),
             log,
         };
         let retrieved = seeker.retrieve(run, question, &plan).await?;

@@ -58,6 +58,9 @@ pub struct Receipt {
     entry: Entry,
 }
 
+/// What a message takes beside its text, in tokens.
+const OF_A_MESSAGE: u64 = 8;
+
 /// A call's line in the ledger, and how its provider was admitted.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
@@ -233,7 +236,10 @@ impl<'r> Purse<'r> {
         at: Timestamp,
     ) -> Result<(ChatRequest, Option<f64>), Unasked> {
         let model = seat.model.model();
-        let prompt_tokens = request.messages.iter().map(|m| self.desk.prices.estimated_tokens(&m.content)).sum();
+        let estimated: u64 =
+            request.messages.iter().map(|m| self.desk.prices.estimated_tokens(&m.content) + OF_A_MESSAGE).sum();
+        // Formulas and tables have more tokens a character than the prose that the estimate is made for.
+        let prompt_tokens = estimated + estimated / 4;
         let most = |completion_tokens: u64| {
             let usage = Usage { prompt_tokens, completion_tokens, ..Usage::default() };
             self.desk.prices.cost_usd(model, &usage, at)

@@ -3,11 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::AgentError;
-use super::answer::Removed;
+use super::checking::{Checking, Failed};
 use super::desk::Step;
-use super::verify::Verdict;
 use super::whole::Whole;
-use super::write::{Checking, Drafted, Writer, tell};
+use super::write::{Drafted, Writer};
 use crate::llm::{ChatRequest, Message, Thinking};
 
 const INSTRUCTION: &str = include_str!("prompts/repair.md");
@@ -40,29 +39,23 @@ impl Writer<'_, '_> {
                 repaired
             }
         };
-        let failed = std::mem::take(&mut checking.failed);
         let mut anew = repaired.sentences.into_iter();
-        for removed in failed {
-            let sentence = anew.next().flatten().filter(|sentence| !sentence.trim().is_empty());
+        for failed in std::mem::take(&mut checking.failed) {
+            // Two sentences in the place of one were never asked for, and the second would not be looked at by itself.
+            let sentence = anew.next().flatten().filter(|sentence| is_one(sentence));
             let stands = match sentence {
-                None => None,
-                // Two sentences in the place of one were never asked for, and the second would not be looked at by itself.
-                Some(sentence) if !is_one(&sentence) => None,
-                Some(sentence) => match checking.verifier.check(&sentence, &self.retrieved.vectors).await? {
-                    Verdict::Passed(claim) => Some(claim),
-                    Verdict::Failed(_) => None,
-                },
+                None => false,
+                Some(sentence) => checking.check_instead(&sentence, &failed, self.vectors(), self.log()).await?,
             };
-            match stands {
-                Some(claim) => tell(&claim, &mut checking.verifier, self.run.log()),
-                None => checking.failed.push(removed),
+            if !stands {
+                checking.failed.push(failed);
             }
         }
         Ok(())
     }
 
     /// Asks for the sentences anew; none when nothing usable comes.
-    async fn said_anew(&self, drafted: &Drafted, failed: &[Removed]) -> Result<Repaired, AgentError> {
+    async fn said_anew(&self, drafted: &Drafted, failed: &[Failed]) -> Result<Repaired, AgentError> {
         let request = self.repair_request(drafted, failed);
         let Ok(mut call) = self.purse.ask(Step::Repair, &request, 0).await? else { return Ok(Repaired::default()) };
         let whole = Whole::of(&mut call).await;
@@ -70,14 +63,14 @@ impl Writer<'_, '_> {
         Ok(whole.object().unwrap_or_default())
     }
 
-    fn repair_request(&self, drafted: &Drafted, failed: &[Removed]) -> ChatRequest {
+    fn repair_request(&self, drafted: &Drafted, failed: &[Failed]) -> ChatRequest {
         let request = self.request(false, 1);
         let mut messages = request.messages;
         messages.push(Message::assistant(&drafted.text));
         let listed = failed
             .iter()
             .zip(1..)
-            .map(|(removed, n)| format!("{n}. {} ({})", removed.text, removed.reason.explained()));
+            .map(|(Failed { removed, .. }, n)| format!("{n}. {} ({})", removed.text, removed.reason.explained()));
         let listed: Vec<String> = listed.collect();
         messages.push(Message::user(format!("{INSTRUCTION}\n{}", listed.join("\n"))));
         ChatRequest {

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::event::{Event, EventLog};
 use super::{AgentError, Question};
 use crate::clock::Clock;
-use crate::store::{Ending, RunNotes, Store, StoreError, StoredRun};
+use crate::store::{Ending, RunNotes, Store, StoreError, StoredRun, When};
 
 /// A run under way.
 pub struct Run {
@@ -47,10 +47,10 @@ impl Run {
         store: Store,
         clock: Clock,
         question: &Question,
-        background: bool,
+        when: When,
         log: Arc<EventLog>,
     ) -> Result<Self, StoreError> {
-        store.begin_answer(&id, &json(question)?, background, clock.now()).await?;
+        store.begin_answer(&id, &json(question)?, when, clock.now()).await?;
         Ok(Self { id, store, clock, log, taken_up: false, finished: BTreeMap::new(), state: Mutex::default() })
     }
 
@@ -61,6 +61,8 @@ impl Run {
     pub async fn take_up(stored: StoredRun, store: Store, clock: Clock) -> Result<(Self, Question), StoreError> {
         let question = read("run", &stored.request)?;
         let told = store.answer_events(&stored.id, 0).await?;
+        // One of which nothing is written down begins now: it has waited for its time.
+        let taken_up = !told.is_empty() || !stored.steps.is_empty();
         let written = told.last().map_or(0, |(number, ..)| *number);
         let told = told.into_iter().map(|(id, kind, data)| Event { id, kind: kind.into(), data });
         // The last word of an earlier end is no end any more.
@@ -68,7 +70,7 @@ impl Run {
         let finished = stored.steps.into_iter().collect();
         let state = Mutex::new(State { written, ..State::default() });
         let log = Arc::new(EventLog::going_on(told));
-        Ok((Self { id: stored.id, store, clock, log, taken_up: true, finished, state }, question))
+        Ok((Self { id: stored.id, store, clock, log, taken_up, finished, state }, question))
     }
 
     /// Its id, which is its answer's too.

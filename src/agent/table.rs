@@ -51,6 +51,9 @@ struct Wire {
     rows: Vec<WireRow>,
 }
 
+/// Evidence by its number, and where in its section words begin and end.
+type Spot = (usize, usize, usize);
+
 /// The passages of one paper, the most relevant first.
 struct Compared<'e> {
     paper: PaperId,
@@ -86,12 +89,13 @@ impl<'e> Writer<'_, 'e> {
             let year = paper.year.map(|year| format!(" ({year})")).unwrap_or_default();
             pending.push_str(&format!("\n| {}{year} |", one_cell(&set_apart(&paper.title))));
             let mut cells = Vec::with_capacity(aspects.len());
-            for (at, aspect) in aspects.iter().enumerate() {
+            let quoted = if from_model { Vec::new() } else { self.closest_places(compared, &aspects).await? };
+            for at in 0..aspects.len() {
                 verifier.say(&format!("{pending} "));
                 pending.clear();
                 let claim = match (&filled, from_model) {
                     (Some(filled), true) => self.checked_cell(&mut verifier, compared, filled, at).await?,
-                    _ => self.quoted_cell(&mut verifier, compared, aspect).await?,
+                    _ => quoted.get(at).copied().flatten().and_then(|(n, start, end)| verifier.quote(n, start, end)),
                 };
                 if let Some(claim) = &claim {
                     self.log().add("token", &json!({"text": verifier.newest_text()}));
@@ -154,37 +158,44 @@ impl<'e> Writer<'_, 'e> {
         }
     }
 
-    /// The sentence of a paper that comes closest to an aspect of the question.
-    async fn quoted_cell(
+    /// For each aspect the place in a paper's passages that comes closest to it; one sentence fills one cell.
+    async fn closest_places(
         &self,
-        verifier: &mut Verifier<'e>,
         compared: &Compared<'e>,
-        aspect: &str,
-    ) -> Result<Option<Claim>, AgentError> {
-        let asked = format!("{aspect}: {}", self.plan.question);
-        let wanted = self.vectors().of_query(&asked).await?;
-        let stems = content_stems(&asked);
-        let sentences =
-            compared.passages.iter().flat_map(|evidence| evidence.sentences.iter().map(move |s| (evidence, s)));
-        let rated = sentences.filter(|(_, sentence)| !sentence.is_order).filter_map(|(evidence, sentence)| {
-            let alike = match (&wanted, &sentence.vector) {
-                (Some(wanted), Some(vector)) => cosine(wanted, vector),
-                _ => coverage(&stems, &sentence.stems),
-            };
-            (alike >= LEAST_ALIKE).then_some((alike, evidence.n, sentence.start, sentence.end))
-        });
-        let best = rated.max_by(|a, b| a.0.total_cmp(&b.0).then(b.2.cmp(&a.2)));
-        Ok(best.and_then(|(_, n, start, end)| verifier.quote(n, start, end)))
+        aspects: &[String],
+    ) -> Result<Vec<Option<Spot>>, AgentError> {
+        let mut rated: Vec<(f32, usize, Spot)> = Vec::new();
+        for (at, aspect) in aspects.iter().enumerate() {
+            let asked = format!("{aspect}: {}", self.plan.question);
+            let (wanted, stems) = (self.vectors().of_query(&asked).await?, content_stems(&asked));
+            for evidence in &compared.passages {
+                for sentence in evidence.sentences.iter().filter(|sentence| !sentence.is_order) {
+                    let alike = match (&wanted, &sentence.vector) {
+                        (Some(wanted), Some(vector)) => cosine(wanted, vector),
+                        _ => coverage(&stems, &sentence.stems),
+                    };
+                    rated.push((alike, at, (evidence.n, sentence.start, sentence.end)));
+                }
+            }
+        }
+        Ok(assigned(rated, aspects.len()))
     }
 
-    async fn filled(&self, papers: &[Compared<'_>], aspects: &[String]) -> Result<Filled, AgentError> {
-        let request = self.table_request(papers, aspects);
-        let (mut place, mut passed_over) = (0, Vec::new());
+    async fn filled(&self, papers: &[Compared<'e>], aspects: &[String]) -> Result<Filled, AgentError> {
+        let (mut place, mut share, mut passed_over) = (0, 1, Vec::new());
+        let most = papers.iter().map(|paper| paper.passages.len()).max().unwrap_or_default();
         loop {
+            let request = self.table_request(papers, aspects, share);
             let mut call = match self.purse.ask(Step::Draft, &request, place).await? {
                 Ok(call) => call,
                 Err(nobody) => {
+                    let too_long = nobody.passed_over.last().is_some_and(|(_, why)| why.is("context_too_long"));
                     passed_over.extend(nobody.passed_over);
+                    if too_long && most > share {
+                        share *= 2;
+                        passed_over.pop();
+                        continue;
+                    }
                     let shortfall = Some(Shortfall::Nobody(passed_over));
                     return Ok(Filled { shortfall, ..Filled::default() });
                 }
@@ -199,22 +210,25 @@ impl<'e> Writer<'_, 'e> {
                 (None, Some(Wire { rows })) => {
                     return Ok(Filled { rows, model: Some(model), notice, shortfall: None });
                 }
-                (Some(fault), _)
-                    if fault.worth_another_provider() && call.place + 1 < self.purse.seats(Step::Draft) =>
-                {
-                    passed_over.push((self.purse.provider(Step::Draft, call.place), Unasked::failed(&fault)));
-                    place = call.place + 1;
-                }
                 (fault, _) => {
-                    let kind = fault.map_or("unusable", |fault| fault.kind()).to_owned();
-                    return Ok(Filled { shortfall: Some(Shortfall::Failed(kind)), ..Filled::default() });
+                    let kind = fault.as_ref().map_or("unusable", |fault| fault.kind()).to_owned();
+                    // Half an object, as one that reached its limit, may be a whole one elsewhere.
+                    let elsewhere = fault.is_none_or(|fault| fault.worth_another_provider());
+                    if !elsewhere || call.place + 1 >= self.purse.seats(Step::Draft) {
+                        return Ok(Filled { shortfall: Some(Shortfall::Failed(kind)), ..Filled::default() });
+                    }
+                    passed_over.push((self.purse.provider(Step::Draft, call.place), Unasked::Failed { kind }));
+                    place = call.place + 1;
                 }
             }
         }
     }
 
-    fn table_request(&self, papers: &[Compared<'_>], aspects: &[String]) -> ChatRequest {
-        let mut evidence: Vec<&Evidence> = papers.iter().flat_map(|paper| paper.passages.iter().copied()).collect();
+    /// The request for the cells over the best passages of each paper, so many of them; all for a share of 1.
+    fn table_request(&self, papers: &[Compared<'e>], aspects: &[String], share: usize) -> ChatRequest {
+        let best = |paper: &Compared<'e>| paper.passages.len().div_ceil(share);
+        let mut evidence: Vec<&Evidence> =
+            papers.iter().flat_map(|paper| paper.passages.iter().copied().take(best(paper))).collect();
         evidence.sort_by_key(|evidence| evidence.n);
         let request =
             draft::request(&self.plan.question, &evidence, false, LONGEST.min(self.settings.max_output_tokens));
@@ -227,6 +241,21 @@ impl<'e> Writer<'_, 'e> {
         messages.push(Message::user(format!("Rows: {}\nAspects: {}", rows.join(", "), aspects.join("; "))));
         ChatRequest { messages, temperature: Some(0.0), json: true, thinking: Some(Thinking::Off), ..request }
     }
+}
+
+/// The pairs of an aspect and a place that come closest, each aspect and each place once.
+fn assigned(mut rated: Vec<(f32, usize, Spot)>, aspects: usize) -> Vec<Option<Spot>> {
+    rated.retain(|(alike, ..)| *alike >= LEAST_ALIKE);
+    rated.sort_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+    let mut places = vec![None; aspects];
+    for (_, at, spot) in rated {
+        if !places.contains(&Some(spot))
+            && let Some(place) = places.get_mut(at).filter(|place| place.is_none())
+        {
+            *place = Some(spot);
+        }
+    }
+    places
 }
 
 /// The papers of the evidence, the most relevant first.

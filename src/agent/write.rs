@@ -2,9 +2,9 @@
 
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
-use super::answer::{Claim, Form, Removed, Route};
+use super::answer::{Form, Route};
+use super::checking::{Checking, tell};
 use super::desk::Step;
 use super::event::EventLog;
 use super::evidence::{Evidence, Vectors};
@@ -13,7 +13,7 @@ use super::plan::Plan;
 use super::purse::{Call, Purse};
 use super::retrieve::Retrieved;
 use super::run::Run;
-use super::verify::{Verdict, Verifier};
+use super::verify::Verifier;
 use super::{AgentError, Settings, draft, quote};
 use crate::llm::{ChatEvent, ChatRequest, FinishReason, LlmError, Usage};
 
@@ -62,13 +62,6 @@ enum Ended {
     Broke(LlmError),
 }
 
-/// Sentences that are checked as they come; those that do not stand wait for what becomes of them.
-pub(super) struct Checking<'e> {
-    pub verifier: Verifier<'e>,
-    pub failed: Vec<Removed>,
-    pub form: Form,
-}
-
 impl<'e> Writer<'_, 'e> {
     pub(super) fn log(&self) -> &EventLog {
         self.run.log()
@@ -86,7 +79,7 @@ impl<'e> Writer<'_, 'e> {
     /// A model's answer, as far as it stands; the papers' own sentences where nothing of it does and the model is to blame.
     pub async fn drafted(&self, route: Route) -> Result<Written<'e>, AgentError> {
         let verifier = Verifier::new(&self.retrieved.evidence, "");
-        let mut checking = Checking { verifier, failed: Vec::new(), form: self.form };
+        let mut checking = Checking::new(verifier, self.form, self.settings.model_checks);
         let drafted = match self.run.outcome::<Drafted>(STEP)? {
             Some(drafted) => {
                 self.check_again(&drafted, &mut checking).await?;
@@ -99,9 +92,13 @@ impl<'e> Writer<'_, 'e> {
                 drafted
             }
         };
+        let mut unchecked = self.entail("entailment", 0, &mut checking).await?;
         if drafted.shortfall.is_none() {
+            let known = checking.held.as_ref().map_or(0, Vec::len);
             self.repair(&drafted, &mut checking).await?;
+            unchecked = unchecked.or(self.entail("entailment-of-repair", known, &mut checking).await?);
         }
+        self.release(&mut checking).await?;
         checking.give_up(self.log());
         let uncounted = self.purse.is_uncounted();
         let model = drafted.model.clone().unwrap_or_default();
@@ -113,7 +110,7 @@ impl<'e> Writer<'_, 'e> {
                 return self.quote(&opening, Some(shortfall.quoted(uncounted)), checking.verifier).await;
             }
         };
-        let notice = joined([self.retrieved.notice.clone(), notice]);
+        let notice = joined([self.retrieved.notice.clone(), notice, unchecked]);
         Ok(Written { verifier: checking.verifier, model, route, notice })
     }
 
@@ -292,38 +289,6 @@ impl<'e> Writer<'_, 'e> {
         }
         self.check_rest(sentences, drafted.shortfall.is_none(), checking).await
     }
-}
-
-impl Checking<'_> {
-    /// Checks a sentence; one that stands is told, one that does not waits.
-    pub async fn check(&mut self, sentence: &str, vectors: &Vectors, log: &EventLog) -> Result<(), AgentError> {
-        if sentence.trim().is_empty() || draft::says_no_answer(sentence) {
-            return Ok(());
-        }
-        if self.form == Form::Sections && draft::is_heading(sentence) {
-            self.verifier.head(sentence);
-            return Ok(());
-        }
-        match self.verifier.check(sentence, vectors).await? {
-            Verdict::Passed(claim) => tell(&claim, &mut self.verifier, log),
-            Verdict::Failed(removed) => self.failed.push(removed),
-        }
-        Ok(())
-    }
-
-    /// What failed and waits is taken out for good.
-    pub fn give_up(&mut self, log: &EventLog) {
-        for removed in self.failed.drain(..) {
-            log.add("removed", &removed);
-            self.verifier.remove(removed);
-        }
-    }
-}
-
-/// Tells a claim that has passed just now. The tokens of a run add up to the text of its answer.
-pub(super) fn tell(claim: &Claim, verifier: &mut Verifier<'_>, log: &EventLog) {
-    log.add("token", &json!({"text": verifier.newest_text()}));
-    log.add("claim", claim);
 }
 
 pub(super) fn ended_early(provider: &str) -> LlmError {

@@ -2,24 +2,27 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use futures::Stream;
+use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::ApiState;
 use super::error::ApiError;
 use super::extract::Body;
 use super::guard::Place;
-use super::runs::Follower;
+use super::runs::{Claim, Follower};
 use super::wire::Filters;
 use crate::agent::Agent;
 use crate::agent::answer::{AskMode, Exchange, Question, aspects_of};
 use crate::agent::event::Event;
 use crate::agent::run::Run;
+use crate::store::When;
 
 /// After how long a client whose connection was lost asks again.
 const RECONNECT: Duration = Duration::from_millis(500);
@@ -41,6 +44,12 @@ pub(super) struct AnswerRequest {
     /// Whether the run goes on although nobody waits for it.
     #[serde(default)]
     background: bool,
+    /// Whether it waits for the hours at which tokens are cheap, in the background.
+    #[serde(default)]
+    off_peak: bool,
+    /// The moment before which it does not begin, in the background.
+    #[serde(default)]
+    not_before: Option<Timestamp>,
     /// Whether an answer that was given before will do.
     #[serde(default)]
     cache: Option<bool>,
@@ -80,9 +89,32 @@ pub(super) async fn post(
     };
     let streamed = request.stream || accepts_events(&headers);
     let id = state.app.clock.new_id().to_string();
-    let run = state.app.begin(id, &question, request.background).await?;
+    let moment = begins_at(request.not_before, request.off_peak, state.app.clock.now(), state.app.next_off_peak());
+    if let Some(moment) = moment {
+        state.app.begin(id.clone(), &question, When::NotBefore(moment)).await?;
+        state.runs.waits();
+        let place = format!("/v1/answers/{id}");
+        let waiting = json!({"id": id, "status": "waiting", "not_before": moment});
+        return Ok((StatusCode::ACCEPTED, [(header::LOCATION, place)], Json(waiting)).into_response());
+    }
+    let background = request.background || request.off_peak || request.not_before.is_some();
+    // Before it is in the store, where those that nobody waits for are looked for.
+    let claim = state.runs.claim(&id).ok_or_else(|| ApiError::conflict("under-way", under_way(&id)))?;
+    let when = if background { When::Alone } else { When::Followed };
+    let run = state.app.begin(id, &question, when).await?;
     let agent = state.app.agent.clone();
-    respond(&state, (run, question, request.background), agent, place, streamed).await
+    respond(&state, (claim, (run, question, background)), agent, place, streamed).await
+}
+
+/// The moment that a run waits for; none when it begins now.
+fn begins_at(
+    not_before: Option<Timestamp>,
+    off_peak: bool,
+    now: Timestamp,
+    next_off_peak: Option<Timestamp>,
+) -> Option<Timestamp> {
+    let cheap = next_off_peak.filter(|_| off_peak);
+    not_before.max(cheap).filter(|moment| *moment > now)
 }
 
 /// What was said up to an answer, the newest last.
@@ -96,14 +128,12 @@ async fn conversation(state: &ApiState, previous: &str) -> Result<Vec<Exchange>,
 /// Lets a run go, and gives its answer, or its events as they happen.
 pub(super) async fn respond(
     state: &ApiState,
-    (run, question, background): (Run, Question, bool),
+    (claim, (run, question, background)): (Claim, (Run, Question, bool)),
     agent: Agent,
     place: Place,
     streamed: bool,
 ) -> Result<Response, ApiError> {
-    let id = run.id().to_owned();
-    let (run, follower) =
-        state.runs.begin(run, background, place).ok_or_else(|| ApiError::conflict("under-way", under_way(&id)))?;
+    let (run, follower) = state.runs.begin(claim, run, background, place);
     let answering = tokio::spawn(run.answer(state.app.clone(), agent, question));
     if streamed {
         return Ok(stream(follower, 0));
@@ -114,7 +144,7 @@ pub(super) async fn respond(
     Ok(Json(answered).into_response())
 }
 
-fn under_way(id: &str) -> String {
+pub(super) fn under_way(id: &str) -> String {
     format!("answer `{id}` is still being made; follow /v1/answers/{id}/events")
 }
 
@@ -142,11 +172,17 @@ pub(super) async fn stored(state: &ApiState, id: &str) -> Result<Box<RawValue>, 
     if is_under_way {
         return Err(ApiError::not_found(under_way(id)));
     }
-    let cut_off = state.app.library.store.run(id).await?.is_some();
-    Err(ApiError::not_found(if cut_off {
-        format!("answer `{id}` was cut off while it was being made; POST /v1/answers/{id}/resume goes on with it")
-    } else {
-        format!("no answer `{id}`")
+    let run = state.app.library.store.run(id).await?;
+    let now = state.app.clock.now();
+    let waits_for = run.as_ref().and_then(|run| run.not_before).filter(|moment| *moment > now);
+    Err(ApiError::not_found(match (run, waits_for) {
+        (_, Some(moment)) => {
+            format!("answer `{id}` begins at {moment}; POST /v1/answers/{id}/resume begins it now")
+        }
+        (Some(_), None) => {
+            format!("answer `{id}` was cut off while it was being made; POST /v1/answers/{id}/resume goes on with it")
+        }
+        (None, None) => format!("no answer `{id}`"),
     }))
 }
 
@@ -198,4 +234,25 @@ fn wire(event: &Event) -> SseEvent {
     // A client that loses the connection is back before its run is given up.
     let told = SseEvent::default().id(event.id.to_string()).event(&event.kind).data(&event.data);
     if event.kind == "run" { told.retry(RECONNECT) } else { told }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_waits_for_the_later_of_its_moment_and_the_cheap_hours_unless_they_are_past() {
+        let at = |second: i64| Some(Timestamp::from_second(second).unwrap());
+        for (not_before, off_peak, cheap, expected) in [
+            (None, false, at(50), None),
+            (None, true, at(50), at(50)),
+            (None, true, None, None),
+            (at(5), false, None, None),
+            (at(20), false, at(50), at(20)),
+            (at(20), true, at(50), at(50)),
+            (at(70), true, at(50), at(70)),
+        ] {
+            assert_eq!(begins_at(not_before, off_peak, at(10).unwrap(), cheap), expected);
+        }
+    }
 }

@@ -27,6 +27,11 @@ impl Place {
     pub(super) fn take(room: &Arc<Semaphore>) -> Option<Self> {
         room.clone().try_acquire_owned().ok().map(|permit| Self { _permit: Arc::new(permit) })
     }
+
+    /// A place, as soon as there is one.
+    pub(super) async fn wait_for(room: &Arc<Semaphore>) -> Option<Self> {
+        room.clone().acquire_owned().await.ok().map(|permit| Self { _permit: Arc::new(permit) })
+    }
 }
 
 /// Gives the request an id, a place and a time limit, and its response the id.

@@ -78,6 +78,8 @@ fn router(state: ApiState) -> Router {
         .route("/v1/papers/{id}", get(papers::get))
         .route("/v1/papers/{id}/records", get(papers::records))
         .route("/v1/papers/{id}/similar", get(papers::similar))
+        .route("/v1/papers/{id}/references", get(papers::references))
+        .route("/v1/papers/{id}/citations", get(papers::citations))
         .route("/v1/decisions", get(decisions::list).post(decisions::post))
         .route("/v1/decisions/{id}", delete(decisions::undo))
         .route("/v1/answers", post(answers::post))
@@ -132,15 +134,15 @@ pub async fn serve(
     jobs.align().await.map_err(std::io::Error::other)?;
     let address = listener.local_addr()?;
     let state = ApiState::new(app.clone(), jobs.clone(), address);
-    let (runs, intakes, state_of_runs) = (state.runs.clone(), state.intakes.clone(), state.clone());
+    let (runs, intakes) = (state.runs.clone(), state.intakes.clone());
     app.served_at(address);
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
     app.reindexing.go_on().await;
-    again::go_on(&state_of_runs).await;
     let library = app.library.clone();
     let indexer = tokio::spawn(async move { library.follow_store().await });
     let following = jobs.clone();
     let scheduler = tokio::spawn(async move { following.follow_schedule().await });
+    let waiting = tokio::spawn(again::follow_waiting(state.clone()));
     // Without it a small event waits for the one before it to be acknowledged, some 40 ms.
     let listener = listener.tap_io(|connection| {
         if let Err(fault) = connection.set_nodelay(true) {
@@ -176,6 +178,7 @@ pub async fn serve(
         }
     };
     scheduler.abort();
+    waiting.abort();
     indexer.abort();
     app.reindexing.stop().await;
     app.library.store.close().await;

@@ -1,12 +1,12 @@
 //! The runs that are under way: who may follow them, what they hold, and that each of them ends with a last event.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::error::ApiError;
 use super::guard::{Place, fault_of};
@@ -25,6 +25,23 @@ const GRACE: Duration = Duration::from_secs(2);
 pub(super) struct Runs {
     under_way: Arc<watch::Sender<HashMap<String, UnderWay>>>,
     stage: Arc<watch::Sender<Stage>>,
+    /// Whose runs are being made ready, or are under way.
+    claimed: Arc<Mutex<HashSet<String>>>,
+    /// Told when a run waits for its time.
+    waiting: Arc<Notify>,
+}
+
+/// The right to be the only one who makes an answer, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Claim {
+    claimed: Arc<Mutex<HashSet<String>>>,
+    id: String,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.claimed.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
 }
 
 /// What is told of a run, and how many follow it.
@@ -87,20 +104,33 @@ impl Runs {
         }
     }
 
-    /// A run that is under way from now on, keeping its request's place until it ends, and the first who follows it. None when
-    /// it is under way already.
-    pub(super) fn begin(&self, run: Run, background: bool, place: Place) -> Option<(RunUnderWay, Follower)> {
+    /// The right to make this answer; none while somebody else does.
+    pub(super) fn claim(&self, id: &str) -> Option<Claim> {
+        let is_new = self.claimed.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
+        is_new.then(|| Claim { claimed: Arc::clone(&self.claimed), id: id.to_owned() })
+    }
+
+    /// A run that is under way from now on, keeping its request's place until it ends, and the first who follows it.
+    pub(super) fn begin(&self, claim: Claim, run: Run, background: bool, place: Place) -> (RunUnderWay, Follower) {
         let under_way = UnderWay { log: Arc::clone(run.log()), followers: Arc::default() };
         let follower = Follower::of(&under_way);
-        let mut is_new = false;
-        self.under_way.send_modify(|runs| {
-            is_new = !runs.contains_key(run.id());
-            if is_new {
-                runs.insert(run.id().to_owned(), under_way.clone());
-            }
-        });
         let followers = Arc::clone(&under_way.followers);
-        is_new.then(|| (RunUnderWay { runs: self.clone(), run, followers, background, _place: place }, follower))
+        self.under_way.send_modify(|runs| drop(runs.insert(run.id().to_owned(), under_way)));
+        (RunUnderWay { runs: self.clone(), run, followers, background, _place: place, _claim: claim }, follower)
+    }
+
+    /// A run waits for its time from now on.
+    pub(super) fn waits(&self) {
+        self.waiting.notify_one();
+    }
+
+    /// Resolves when a run has begun to wait for its time.
+    pub(super) async fn when_one_waits(&self) {
+        self.waiting.notified().await;
+    }
+
+    fn is_cut_off(&self) -> bool {
+        *self.stage.borrow() == Stage::CutOff
     }
 
     /// Takes no new runs.
@@ -132,6 +162,7 @@ pub(super) struct RunUnderWay {
     followers: Arc<watch::Sender<usize>>,
     background: bool,
     _place: Place,
+    _claim: Claim,
 }
 
 impl RunUnderWay {
@@ -154,6 +185,7 @@ impl RunUnderWay {
         };
         match kept {
             Ok(answer) => Ok(answer),
+            Err(_) if self.background && self.runs.is_cut_off() => Err(self.left_open().await),
             Err(error) => Err(self.failed(&app, &question, error).await),
         }
     }
@@ -172,6 +204,17 @@ impl RunUnderWay {
                 return;
             }
         }
+    }
+
+    /// A run that goes on by itself is not over when the server stops: it is taken up at the next start.
+    async fn left_open(&self) -> ApiError {
+        if let Err(fault) = self.run.note().await {
+            tracing::error!(answer = self.run.id(), %fault, "what a run had come to could not be kept");
+        }
+        let error = ApiError::busy("the server was stopped; it goes on with this answer when it is started again");
+        let error = error.of_answer(self.run.id());
+        self.run.log().add("error", &error.problem());
+        error
     }
 
     async fn failed(&self, app: &App, question: &Question, error: ApiError) -> ApiError {
@@ -200,15 +243,17 @@ mod tests {
     use super::*;
     use crate::agent::answer::AskMode;
     use crate::clock::Clock;
-    use crate::store::Store;
+    use crate::store::{Store, When};
 
     async fn begun(runs: &Runs, room: &Arc<tokio::sync::Semaphore>) -> (tempfile::TempDir, RunUnderWay, Follower) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("library.db")).await.unwrap();
         let question = Question::new("Why?", AskMode::Auto, index::Filter::default()).unwrap();
         let log = Arc::new(EventLog::default());
-        let run = Run::begin("a".to_owned(), store, Clock::system(), &question, false, log).await.unwrap();
-        let (run, follower) = runs.begin(run, false, Place::take(room).unwrap()).unwrap();
+        let run = Run::begin("a".to_owned(), store, Clock::system(), &question, When::Followed, log).await.unwrap();
+        let claim = runs.claim("a").unwrap();
+        assert!(runs.claim("a").is_none(), "one at a time");
+        let (run, follower) = runs.begin(claim, run, false, Place::take(room).unwrap());
         (folder, run, follower)
     }
 
@@ -222,7 +267,7 @@ mod tests {
         let last: serde_json::Value = serde_json::from_str(&follower.log.after(1)[0].data).unwrap();
         assert_eq!((&last["status"], &last["instance"]), (&500.into(), &"/v1/answers/a".into()));
         runs.ended().await;
-        assert!(Place::take(&room).is_some() && !runs.is_under_way("a"));
+        assert!(Place::take(&room).is_some() && !runs.is_under_way("a") && runs.claim("a").is_some());
     }
 
     #[test]

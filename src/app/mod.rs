@@ -28,7 +28,7 @@ use crate::agent::desk::Desk;
 use crate::agent::memory::Memory;
 use crate::agent::{Agent, AgentError, Routing, Settings};
 use crate::clock::Clock;
-use crate::config::{Config, SyncSpec};
+use crate::config::{By, Config, SyncSpec};
 use crate::library::{KnownOnly, Library};
 use crate::llm::{LlmError, Prices, PricesError};
 use crate::store::{Store, StoreError};
@@ -180,6 +180,8 @@ fn agent(config: &Config, library: Library, clock: Clock) -> Result<Agent, AppEr
         max_output_tokens: llm.max_output_tokens,
         evidence_tokens: decided.evidence_tokens,
         rounds: decided.rounds,
+        model_judges: decided.judge == By::Model,
+        model_checks: decided.entailment == By::Model,
         repair: decided.repair,
         cache: decided.cache,
     };

@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::{App, AskError, models};
 use crate::agent::Agent;
 use crate::agent::answer::{AskMode, Exchange, FailedAnswer, Question, Status};
+use crate::agent::desk::Step;
 use crate::agent::event::EventLog;
 use crate::agent::run::Run;
 use crate::agent::verify::Answer;
-use crate::store::{RunNotes, StoreError};
+use crate::store::{RunNotes, StoreError, When};
+use jiff::Timestamp;
 
 /// What there is of a run that is to go on.
 pub enum Resumed {
@@ -71,7 +73,7 @@ impl App {
         let Some(mut stored) = store.run(id).await? else { return Ok(None) };
         stored.steps.retain(|(step, _)| TAKEN_OVER.contains(&step.as_str()));
         stored.id = self.clock.new_id().to_string();
-        store.begin_answer(&stored.id, &stored.request, false, self.clock.now()).await?;
+        store.begin_answer(&stored.id, &stored.request, When::Followed, self.clock.now()).await?;
         let steps = RunNotes { steps: stored.steps.clone(), ..RunNotes::default() };
         store.note_answer(&stored.id, &steps).await?;
         let (run, mut question) = Run::take_up(stored, store.clone(), self.clock).await?;
@@ -127,13 +129,22 @@ impl App {
         Ok(Some(earlier.split_off(earlier.len().saturating_sub(MOST_EXCHANGES))))
     }
 
-    /// Begins a run; `background` when it is to go on although nobody waits for it.
+    /// Begins a run. One that is to begin later is kept, and goes when it is resumed.
     ///
     /// # Errors
     /// When it cannot be kept.
-    pub async fn begin(&self, id: String, question: &Question, background: bool) -> Result<Run, StoreError> {
+    pub async fn begin(&self, id: String, question: &Question, when: When) -> Result<Run, StoreError> {
         let store = self.library.store.clone();
-        Run::begin(id, store, self.clock, question, background, Arc::new(EventLog::default())).await
+        Run::begin(id, store, self.clock, question, when, Arc::new(EventLog::default())).await
+    }
+
+    /// When tokens are cheap again at whoever is asked first for a draft; none when they are now.
+    #[must_use]
+    pub fn next_off_peak(&self) -> Option<Timestamp> {
+        let desk = &self.agent.desk;
+        let now = self.clock.now();
+        let first = desk.models.of(Step::Draft).first()?;
+        desk.prices.next_off_peak(first.model.model(), now).filter(|moment| *moment > now)
     }
 
     /// Answers a question and keeps the answer with its events.
@@ -141,10 +152,18 @@ impl App {
     /// # Errors
     /// When there is no answer, or it could not be kept.
     pub async fn ask(&self, question: &Question) -> Result<Answer, AskError> {
-        let run = self.begin(self.clock.new_id().to_string(), question, false).await?;
-        let answer = self.agent.answer(&run, question).await?;
-        self.keep(&run, &answer).await?;
-        Ok(answer)
+        let run = self.begin(self.clock.new_id().to_string(), question, When::Followed).await?;
+        match self.agent.answer(&run, question).await {
+            Ok(answer) => {
+                self.keep(&run, &answer).await?;
+                Ok(answer)
+            }
+            Err(error) => {
+                let problem = serde_json::json!({"title": "no answer", "detail": error.to_string()});
+                self.keep_failure(&run, question, &problem).await;
+                Err(error.into())
+            }
+        }
     }
 
     /// Keeps an answer with its events, then tells it as the last one.

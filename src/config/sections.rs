@@ -143,8 +143,20 @@ pub struct Provider {
 pub struct Agent {
     pub evidence_tokens: u64,
     pub rounds: usize,
+    pub judge: By,
+    pub entailment: By,
     pub repair: bool,
     pub cache: bool,
+}
+
+/// Who decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum By {
+    /// What is reckoned on this machine, at no cost.
+    Local,
+    /// A language model as well.
+    Model,
 }
 
 /// `[embedding]`

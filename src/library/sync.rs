@@ -129,6 +129,7 @@ impl Library {
 
     async fn take_page(&self, source: SourceName, page: Page, report: &mut SyncReport) -> Result<(), LibraryError> {
         report.counts += self.store.upsert(&page.papers).await?;
+        self.store.add_links(&page.links).await?;
         if !page.deleted.is_empty() {
             report.deleted += self.store.take_back(source, &page.deleted, self.clock.now()).await?;
         }

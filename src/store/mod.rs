@@ -5,6 +5,7 @@
 
 mod carry_over;
 mod checks;
+mod citations;
 mod cursors;
 mod dead_letters;
 mod decisions;
@@ -32,6 +33,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use checks::DueRequest;
+pub use citations::{Linked, LinkedPapers};
 pub use dead_letters::DeadLetter;
 pub use decisions::{Decided, Provenance, Told};
 pub use error::StoreError;
@@ -39,7 +41,7 @@ pub use job_runs::{JobRun, RunStatus, Trigger};
 pub use jobs::{JobOrigin, JobState, Letter};
 pub use ledger::{CallTokens, ModelCall, NewCall, Settled, UsageRow, month_of};
 pub use papers::{Change, StoreCounts};
-pub use runs::{Ending, RunNotes, StoredRun};
+pub use runs::{Ending, RunNotes, StoredRun, When};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 pub use upsert::UpsertCounts;

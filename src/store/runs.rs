@@ -28,8 +28,21 @@ pub struct StoredRun {
     pub began_at: String,
     /// When it ended; none for one that is under way or was cut off.
     pub ended_at: Option<String>,
+    /// When it begins at the soonest, where that was asked for.
+    pub not_before: Option<Timestamp>,
     /// Its finished steps: name and outcome as JSON text.
     pub steps: Vec<(String, String)>,
+}
+
+/// Whether a run goes on by itself, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Now, as long as somebody waits for it.
+    Followed,
+    /// Now, although nobody may wait for it.
+    Alone,
+    /// The same, at that moment or later.
+    NotBefore(Timestamp),
 }
 
 /// A document of a run that has ended.
@@ -46,19 +59,19 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn begin_answer(
-        &self,
-        id: &str,
-        request: &str,
-        background: bool,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    pub async fn begin_answer(&self, id: &str, request: &str, when: When, now: Timestamp) -> Result<(), StoreError> {
+        let (background, not_before) = match when {
+            When::Followed => (false, None),
+            When::Alone => (true, None),
+            When::NotBefore(moment) => (true, Some(moment.to_string())),
+        };
         let _writing = self.writer.lock().await;
-        sqlx::query("INSERT INTO runs (id, request, background, began_at) VALUES (?, ?, ?, ?)")
+        sqlx::query("INSERT INTO runs (id, request, background, began_at, not_before) VALUES (?, ?, ?, ?, ?)")
             .bind(id)
             .bind(request)
             .bind(i64::from(background))
             .bind(now.to_string())
+            .bind(not_before)
             .execute(&self.writes)
             .await?;
         Ok(())
@@ -130,7 +143,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn run(&self, id: &str) -> Result<Option<StoredRun>, StoreError> {
-        let found = sqlx::query("SELECT request, background, began_at, ended_at FROM runs WHERE id = ?");
+        let found = sqlx::query("SELECT request, background, began_at, ended_at, not_before FROM runs WHERE id = ?");
         let Some(row) = found.bind(id).fetch_optional(&self.pool).await? else { return Ok(None) };
         let steps = sqlx::query("SELECT step, outcome FROM run_steps WHERE run_id = ? ORDER BY no");
         let steps = steps.bind(id).fetch_all(&self.pool).await?;
@@ -140,18 +153,22 @@ impl Store {
             background: row.get::<i64, _>(1) != 0,
             began_at: row.get(2),
             ended_at: row.get(3),
+            not_before: read_moment(row.get(4)),
             steps: steps.iter().map(|step| (step.get(0), step.get(1))).collect(),
         }))
     }
 
-    /// The runs that have not ended, with whether they go on although nobody waits; the oldest first.
+    /// The runs that have not ended and go on although nobody waits for them, each with the moment that it waits for; the
+    /// oldest first.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn open_answers(&self) -> Result<Vec<(String, bool)>, StoreError> {
-        let rows = sqlx::query("SELECT id, background FROM runs WHERE ended_at IS NULL ORDER BY began_at, id");
+    pub async fn open_answers(&self) -> Result<Vec<(String, Option<Timestamp>)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, not_before FROM runs WHERE ended_at IS NULL AND background = 1 ORDER BY began_at, id",
+        );
         let rows = rows.fetch_all(&self.pool).await?;
-        Ok(rows.iter().map(|row| (row.get(0), row.get::<i64, _>(1) != 0)).collect())
+        Ok(rows.iter().map(|row| (row.get(0), read_moment(row.get(1)))).collect())
     }
 
     /// An answer as it was given, as JSON text.
@@ -188,6 +205,11 @@ impl Store {
         let number = |n: i64| u64::try_from(n).unwrap_or_default();
         Ok(rows.iter().map(|row| (number(row.get(0)), row.get(1), row.get(2))).collect())
     }
+}
+
+/// What cannot be read is no reason to wait.
+fn read_moment(text: Option<String>) -> Option<Timestamp> {
+    text.and_then(|text| text.parse().ok())
 }
 
 fn read_answer(row: Option<String>) -> Result<Option<Box<RawValue>>, StoreError> {

@@ -101,7 +101,7 @@ fn a_review_has_sections_and_no_heading_without_a_sentence_that_holds() {
     let provider = model(|asks, asked| match asks {
         Asks::Plan => (200, json!({"queries": ["layer normalization", "batch normalization"]}).to_string()),
         Asks::Repair => (200, "{}".to_owned()),
-        Asks::Draft => {
+        _ => {
             let (layer, batch) = (number_of(asked, LAYER), number_of(asked, BATCH));
             (
                 200,

@@ -45,9 +45,10 @@ enum Lie {
     SaysNothing,
     CitesNothing,
     RaisesAClaim,
+    HidesASecondSentence,
 }
 
-const LIES: [Lie; 15] = [
+const LIES: [Lie; 16] = [
     Lie::InventsAnId,
     Lie::CitesTheWrongPassage,
     Lie::Misquotes,
@@ -62,6 +63,21 @@ const LIES: [Lie; 15] = [
     Lie::AnswersInGerman,
     Lie::SaysNothing,
     Lie::CitesNothing,
+    Lie::RaisesAClaim,
+    Lie::HidesASecondSentence,
+];
+
+/// Those that are one sentence with one mark, which can stand in a table or a review as well.
+const SENTENCES: [Lie; 10] = [
+    Lie::InventsAnId,
+    Lie::CitesTheWrongPassage,
+    Lie::Misquotes,
+    Lie::WritesAnotherNumber,
+    Lie::TurnsItRound,
+    Lie::NamesAnotherSystem,
+    Lie::AddsAHalf,
+    Lie::ObeysAnOrder,
+    Lie::AnswersInGerman,
     Lie::RaisesAClaim,
 ];
 
@@ -144,6 +160,12 @@ fn lie(kind: Lie, seed: usize, offered: &[Offered]) -> Option<(String, String)> 
             ),
             any.n,
         ),
+        Lie::HidesASecondSentence => {
+            let hidden = "Aspirin cures migraine in elderly patients".to_owned();
+            let joint = [". ", "; ", ".\n", " — "][seed % 4];
+            let said = format!("{}{joint}{hidden} [{}].", any.text, any.n);
+            Some((streamed(&[&said]), hidden))
+        }
     }
 }
 
@@ -187,12 +209,31 @@ fn liar(script: Arc<Mutex<Script>>) -> Provider {
         let mut script = script.lock().unwrap();
         let body: Value = serde_json::from_str(&asked.body).unwrap();
         // Asked to say it better it says the same again.
-        if body["response_format"]["type"] == "json_object" {
+        let fills_in = body["messages"][0]["content"].as_str().unwrap().starts_with("You fill in a table");
+        if body["response_format"]["type"] == "json_object" && !fills_in {
             let again = script.sentence.clone();
             return (200, streamed(&[&json!({"sentences": [again]}).to_string()]).into_bytes());
         }
         let (kind, seed) = script.next.unwrap();
         let said = lie(kind, seed, &offered(asked));
+        let instruction = body["messages"][0]["content"].as_str().unwrap();
+        if instruction.starts_with("You fill in a table")
+            || instruction.starts_with("You write a short literature review")
+        {
+            let in_table = instruction.starts_with("You fill in a table");
+            let Some((body, lie)) = said else { return (200, streamed(&["{}"]).into_bytes()) };
+            let drafted = drafted(&body);
+            let (_, cited) = drafted.rsplit_once('[').unwrap();
+            let n: usize = cited.trim_end_matches(['.', ']']).parse().unwrap();
+            let said = if in_table {
+                json!({"rows": [{"n": n, "cells": [lie, lie, lie]}]}).to_string()
+            } else {
+                format!("## Findings\n\n{drafted}\n")
+            };
+            script.told = Some(lie);
+            script.sentence = Some(drafted);
+            return (200, streamed(&[&said]).into_bytes());
+        }
         script.told = said.as_ref().map(|(_, lie)| lie.clone());
         script.sentence = said.as_ref().map(|(body, _)| drafted(body));
         (200, said.map_or_else(|| streamed(&["NO ANSWER"]), |(body, _)| body).into_bytes())
@@ -215,19 +256,50 @@ fn assert_true_citations(server: &Server, answer: &Value) {
     }
 }
 
-#[test]
-fn whatever_a_model_makes_up_no_wrong_citation_reaches_an_answer() {
-    let script = Arc::new(Mutex::new(Script::default()));
-    let provider = liar(Arc::clone(&script));
+/// The sample library, with one paper more that gives orders, and a model that lies.
+fn library_of(provider: &Provider) -> Home {
     let home = Home::with_samples();
     let injected = home.path().join("injected.jsonl");
     std::fs::write(&injected, INJECTED).unwrap();
     home.run(&["import", &injected.to_string_lossy()]).exited(0);
-    let home = home
-        .set("DEEPSEEK_API_KEY", "sk-planted-key-0123456789")
+    home.set("DEEPSEEK_API_KEY", "sk-planted-key-0123456789")
         .set("LECTERN__LLM__DEEPSEEK__BASE_URL", provider.address.clone())
         .set("LECTERN__LLM__MAX_RETRIES", "0")
-        .set("LECTERN__LLM__BREAKER_FAILURES", "1000000");
+        .set("LECTERN__LLM__BREAKER_FAILURES", "1000000")
+}
+
+#[test]
+fn no_lie_is_told_in_a_table_or_a_review_either() {
+    let script = Arc::new(Mutex::new(Script::default()));
+    let provider = liar(Arc::clone(&script));
+    let server = library_of(&provider).serve();
+    let (mut told, mut passed) = (BTreeMap::new(), Vec::new());
+    for mode in ["compare", "review"] {
+        for kind in SENTENCES {
+            for (seed, question) in QUESTIONS.iter().enumerate() {
+                *script.lock().unwrap() = Script { next: Some((kind, seed)), ..Script::default() };
+                let answer =
+                    server.post("/v1/answers", &json!({"question": question, "mode": mode, "cache": false})).json();
+                let Some(lie) = script.lock().unwrap().told.clone() else { continue };
+                *told.entry(mode).or_insert(0) += 1;
+                assert_true_citations(&server, &answer);
+                let text = answer["text"].as_str().unwrap_or_else(|| panic!("{answer}"));
+                if answer["route"] != "quote" && text.contains(&lie) {
+                    passed.push(format!("{mode} {kind:?} {seed}: {lie}\n  {}", answer["citations"]));
+                }
+            }
+        }
+    }
+    eprintln!("lies in a table or a review: {told:?}");
+    assert!(passed.is_empty(), "{}", passed.join("\n"));
+    assert!(told.values().all(|told| *told >= 80), "{told:?}");
+}
+
+#[test]
+fn whatever_a_model_makes_up_no_wrong_citation_reaches_an_answer() {
+    let script = Arc::new(Mutex::new(Script::default()));
+    let provider = liar(Arc::clone(&script));
+    let home = library_of(&provider);
     let server = home.serve();
     let mut outcomes: BTreeMap<(Lie, String), usize> = BTreeMap::new();
     let mut told = 0;

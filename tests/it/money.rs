@@ -106,7 +106,7 @@ fn every_call_is_in_the_ledger_and_usage_sums_it_up() {
     let provider = model(|asks, asked| match asks {
         Asks::Plan => (200, "{}".to_owned()),
         Asks::Repair => (200, "{\"sentences\": [null]}".to_owned()),
-        Asks::Draft => (200, format!("{TRUE} [{}]. It is popular.", number_of(asked, ATTENTION))),
+        _ => (200, format!("{TRUE} [{}]. It is popular.", number_of(asked, ATTENTION))),
     });
     let home = home_of(&provider);
     let server = home.serve();

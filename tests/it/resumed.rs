@@ -110,3 +110,49 @@ fn a_run_is_made_again_by_another_model_over_the_same_evidence() {
         server.send(|client| client.post(server.url(&format!("/v1/answers/{}/resume", first["id"].as_str().unwrap()))));
     assert_eq!(kept.json(), first, "an answer that is there is given as it is");
 }
+
+#[test]
+fn a_run_that_is_to_wait_begins_at_its_time_also_after_a_restart_or_when_it_is_told_to() {
+    let provider = model(|_, asked| (200, format!("{TRUE} [{}].", number_of(asked, ATTENTION))));
+    let home = home_of(&provider);
+    let server = home.serve();
+    let waits = |server: &Server, seconds: i64| {
+        let moment = lectern::clock::Clock::system().now() + jiff::SignedDuration::from_secs(seconds);
+        let reply = server.post("/v1/answers", &json!({"question": QUESTION, "mode": "chat", "not_before": moment}));
+        let told = reply.json();
+        assert_eq!((reply.status, &told["status"], &told["not_before"]), (202, &"waiting".into(), &json!(moment)));
+        told["id"].as_str().unwrap().to_owned()
+    };
+    let (soon, late) = (waits(&server, 2), waits(&server, 7_200));
+    let detail = server.get(&format!("/v1/answers/{late}")).problem(404);
+    assert!(detail.contains("begins at"), "{detail}");
+    server.kill();
+    let server = home.serve();
+    let answer = eventually(|| stored(&server, &soon));
+    assert_eq!((&answer["status"], &answer["cached_from"]), (&"answered".into(), &Value::Null));
+    let after = waits(&server, 1);
+    assert_eq!(eventually(|| stored(&server, &after))["status"], "answered", "without a restart too");
+    assert_eq!(stored(&server, &late), None);
+    let begun = server.send(|client| client.post(server.url(&format!("/v1/answers/{late}/resume"))));
+    assert_eq!((begun.status, &begun.json()["status"]), (200, &"answered".into()));
+    let past = server
+        .post("/v1/answers", &json!({"question": QUESTION, "mode": "chat", "not_before": "2020-01-01T00:00:00Z"}));
+    assert_eq!(past.status, 200);
+}
+
+#[test]
+fn a_run_in_the_background_that_a_stop_cuts_off_goes_on_at_the_next_start() {
+    let provider = held(streamed(&["NO ANSWER"]));
+    let home = home_with(&provider).set("LECTERN__SERVER__DRAIN_TIMEOUT_S", "0");
+    let server = home.serve();
+    let mut asked = server.ask(QUESTION, true);
+    let id = asked.until("evidence")[0].2["id"].as_str().unwrap().to_owned();
+    assert_eq!(server.stop(), 0);
+    let told = asked.rest();
+    let (_, kind, problem) = told.last().unwrap();
+    assert_eq!(kind, "error");
+    assert!(problem["detail"].as_str().unwrap().contains("when it is started again"), "{problem}");
+    provider.release();
+    let server = home.serve();
+    assert_eq!(eventually(|| stored(&server, &id))["status"], "abstained");
+}

@@ -1,4 +1,4 @@
-//! A model that is asked for plans, drafts and repairs, and says to each what it is told to.
+//! A model that is asked for plans, judgements, drafts, repairs and checks, and says to each what it is told to.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,16 +12,23 @@ use crate::support::Home;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asks {
     Plan,
+    Judge,
     Draft,
     Repair,
+    Entailment,
 }
 
 impl Asks {
     pub fn of(asked: &Asked) -> Self {
         let body: Value = serde_json::from_str(&asked.body).unwrap();
         let messages = body["messages"].as_array().unwrap();
-        if messages[0]["content"].as_str().unwrap().starts_with("You plan searches") {
+        let instruction = messages[0]["content"].as_str().unwrap();
+        if instruction.starts_with("You plan searches") {
             Self::Plan
+        } else if instruction.starts_with("You judge passages") {
+            Self::Judge
+        } else if instruction.starts_with("You check whether sentences") {
+            Self::Entailment
         } else if messages.last().unwrap()["content"].as_str().unwrap().starts_with("The sentences below stood") {
             Self::Repair
         } else {

@@ -3,6 +3,7 @@
 mod body;
 mod convert;
 mod diff;
+mod links;
 mod lookup;
 mod request;
 mod source;

@@ -89,6 +89,7 @@ impl S2Source {
             S2Request::Search { .. } => next_offset(&page, cursor)?.filter(|next| *next < SEARCH_RESULTS).map(offset),
             S2Request::References { .. } | S2Request::Citations { .. } => {
                 let next = next_offset(&page, cursor)?;
+                page.links = self.request.links(&page.papers);
                 if next.is_some_and(|next| next >= LINKS_RESULTS) {
                     page.add(|| self.request.key(), Err(NO_MORE_LINKS.to_owned()));
                 }

@@ -160,7 +160,8 @@ fn venues(words: &[Word<'_>]) -> Vec<String> {
     for at in 0..words.len() {
         let start = match (lower(at), lower(at + 1)) {
             ("published" | "appeared" | "presented", "in" | "at") => at + 2,
-            (work, "at") if WORKS.contains(&work) => at + 2,
+            // Work and research at a place are done there; papers at one are read there.
+            ("paper" | "papers" | "article" | "articles" | "publication" | "publications", "at") => at + 2,
             _ => continue,
         };
         let start = if lower(start) == "the" { start + 1 } else { start };
@@ -271,6 +272,7 @@ mod tests {
                 vec![],
                 vec!["Journal of Machine Learning Research"],
             ),
+            ("What research at Google is about attention?", vec![], vec![]),
             ("Is memory consolidated by sleep?", vec![], vec![]),
             ("Work by BERT on WMT?", vec![], vec![]),
             ("How is protein folding solved by AlphaFold in Nature?", vec![], vec![]),

@@ -152,6 +152,16 @@ fn quotations(text: &str) -> Vec<String> {
     trimmed.filter(|words| words.split_whitespace().count() >= LEAST_QUOTED_WORDS).collect()
 }
 
+/// The numbers that a drafted sentence cites.
+pub(in crate::agent) fn cited_numbers(drafted: &str) -> Vec<usize> {
+    Marked::read(drafted).numbers
+}
+
+/// A text that cannot end the cell that it stands in.
+pub(in crate::agent) fn one_cell(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "∣")
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -15,7 +15,7 @@ use super::evidence::{Evidence, Vectors};
 use super::sentence::slice;
 use super::support;
 use marks::Marked;
-pub(in crate::agent) use marks::set_apart;
+pub(in crate::agent) use marks::{cited_numbers, one_cell, set_apart};
 pub(in crate::agent) use recall::recall;
 
 /// A verified answer, or an honest abstention. Its fields can be read, and only verification sets them.
@@ -246,6 +246,12 @@ impl<'e> Verifier<'e> {
         self.heading = Some(if fits { title } else { OTHERWISE.to_owned() });
     }
 
+    /// The heading that the next claim comes under.
+    #[must_use]
+    pub fn section(&self) -> Option<&str> {
+        self.heading.as_deref().or_else(|| self.sections.last().map(|section| section.title.as_str()))
+    }
+
     /// Puts what asserts nothing between the cells of a table: its lines and the titles of its papers.
     pub fn say(&mut self, text: &str) {
         self.in_table = true;
@@ -344,11 +350,6 @@ impl<'e> Verifier<'e> {
         let best = best.into_iter().take(3);
         best.map(|e| Closest { paper_id: e.hit.paper, title: e.paper.title.clone(), year: e.paper.year }).collect()
     }
-}
-
-/// A text that cannot end the cell that it stands in.
-pub(in crate::agent) fn one_cell(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "∣")
 }
 
 fn failed(drafted: &str, reason: RemovalReason) -> Verdict {

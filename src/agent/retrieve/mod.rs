@@ -1,12 +1,14 @@
 //! The third step of the walk: search for all that the plan names, judge what was found, and search again for what is
 //! missing, a few times at most.
 
-use std::collections::HashMap;
+mod judge;
+mod related;
+
+use std::collections::{HashMap, HashSet};
 
 use futures::future::try_join_all;
-use index::filter::{Conditions, Facets};
-use index::{ArmScores, Filter, HybridIndex, Mode, PassageId, SearchHit, SearchQuery};
-use paper::Paper;
+use index::{HybridIndex, Mode, PassageId, SearchHit, SearchQuery};
+use paper::{Paper, PaperId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -14,6 +16,7 @@ use super::event::EventLog;
 use super::evidence::{Evidence, Vectors, can_be_cited, cosine, embed, gather};
 use super::memory::Memory;
 use super::plan::Plan;
+use super::purse::Purse;
 use super::run::Run;
 use super::words::{content_stems, content_words, coverage};
 use super::{AgentError, Question, Settings};
@@ -65,6 +68,8 @@ pub(super) struct Seeker<'a> {
     pub prices: &'a Prices,
     pub settings: &'a Settings,
     pub memory: &'a Memory,
+    /// Who pays for a model's judgement, where one is wanted.
+    pub judge: Option<&'a Purse<'a>>,
     pub log: &'a EventLog,
 }
 
@@ -84,6 +89,10 @@ struct Pool {
     notice: Option<String>,
     /// Whether the papers were named by whoever asks: then all that they say is looked at.
     named: bool,
+    /// The papers whose relatives were looked for.
+    led_on: HashSet<PaperId>,
+    /// What a model says of them.
+    ratings: judge::Ratings,
 }
 
 impl Seeker<'_> {
@@ -108,18 +117,23 @@ impl Seeker<'_> {
         let bare = Plan { filter: question.filter.clone(), ..plan.clone() };
         let plan = if lifted.is_some() { &bare } else { plan };
         let mut round = 1;
-        let mut relevances = self.judge(plan, &vectors, &mut pool).await?;
+        let mut relevances = self.judge((run, round), plan, &vectors, &mut pool).await?;
         while question.papers.is_empty() && round < self.settings.rounds {
             let missing = missing(plan, &relevances, &pool);
+            if missing.is_empty() {
+                break;
+            }
+            let known = pool.found.len();
             let more: Vec<(String, Mode)> = missing.iter().filter_map(|query| keywords(query)).collect();
             let more = more.into_iter().filter(|(query, _)| !pool.searched.contains(query)).collect::<Vec<_>>();
-            if more.is_empty() {
+            let searched_more = !more.is_empty();
+            self.search(&index, plan, more, &mut pool).await?;
+            self.relatives(&index, plan, &missing, &relevances, &mut pool).await?;
+            if !searched_more && pool.found.len() == known {
                 break;
             }
             round += 1;
-            self.search(&index, plan, more, &mut pool).await?;
-            self.relatives(&plan.filter, &relevances, &mut pool).await?;
-            relevances = self.judge(plan, &vectors, &mut pool).await?;
+            relevances = self.judge((run, round), plan, &vectors, &mut pool).await?;
         }
         let notice = super::notice::joined([pool.notice.take(), lifted]);
         let searched = std::mem::take(&mut pool.searched);
@@ -164,10 +178,8 @@ impl Seeker<'_> {
         let mut papers = self.library.store.papers(&question.papers).await?;
         for id in &question.papers {
             let Some(paper) = papers.remove(id) else { continue };
-            for passage in index.passages_of(*id).await? {
-                let (scores, highlights) = (ArmScores::default(), Vec::new());
-                let hit = SearchHit { paper: *id, passage, score: 1.0, scores, exact: true, highlights };
-                pool.add(vec![Found { hit, paper: paper.clone() }]);
+            for found in self.passages_of(index, vec![paper]).await? {
+                pool.add(vec![found]);
             }
         }
         Ok(())
@@ -190,38 +202,35 @@ impl Seeker<'_> {
         Ok((!pool.found.is_empty()).then(|| told.to_owned()))
     }
 
-    /// Papers like those of the two most relevant passages, as far as they are what is asked for.
-    async fn relatives(&self, filter: &Filter, relevances: &Relevances, pool: &mut Pool) -> Result<(), AgentError> {
-        let conditions = Conditions::of(filter);
-        for (id, _) in relevances.best(2) {
-            let Some(paper) = pool.found.get(&id).map(|candidate| candidate.hit.paper) else { continue };
-            let mut found = self.library.similar(paper, HITS / 2).await?;
-            found.hits.retain(|found| conditions.hold(&Facets::of(&found.paper)));
-            pool.add(found.hits);
-        }
-        Ok(())
-    }
-
     /// How relevant each of the best passages is to each query of the plan.
-    async fn judge(&self, plan: &Plan, vectors: &Vectors, pool: &mut Pool) -> Result<Relevances, AgentError> {
+    async fn judge(
+        &self,
+        (run, round): (&Run, usize),
+        plan: &Plan,
+        vectors: &Vectors,
+        pool: &mut Pool,
+    ) -> Result<Relevances, AgentError> {
         let most = match plan.queries.len() {
             _ if pool.named => usize::MAX,
             1 => LOOKED_AT,
             _ => LOOKED_AT_FOR_SEVERAL,
         };
-        let fresh: Vec<(SearchHit, Paper)> = pool
-            .best(most)
-            .into_iter()
-            .filter(|candidate| !pool.seen.contains_key(&candidate.hit.passage.id))
-            .map(|candidate| (candidate.hit.clone(), candidate.paper.clone()))
-            .collect();
+        let fresh = pool.best_unseen(most).into_iter();
+        let fresh: Vec<(SearchHit, Paper)> =
+            fresh.map(|candidate| (candidate.hit.clone(), candidate.paper.clone())).collect();
         let mut evidence = gather(fresh, 1);
         embed(&mut evidence, vectors).await?;
         pool.seen.extend(evidence.into_iter().map(|evidence| (evidence.hit.passage.id, evidence)));
+        if let Some(purse) = self.judge {
+            judge::rate(run, purse, plan, round, pool).await?;
+        }
         let mut relevances = Relevances::default();
-        for query in &plan.queries {
+        for (place, query) in plan.queries.iter().enumerate() {
             let (vector, stems) = (vectors.of_query(query).await?, content_stems(query));
-            let rated = pool.seen.iter().map(|(id, evidence)| (*id, relevance(vector.as_deref(), &stems, evidence)));
+            let rated = pool.seen.iter().map(|(id, evidence)| {
+                let local = relevance(vector.as_deref(), &stems, evidence);
+                (*id, pool.ratings.weighed(*id, place, local))
+            });
             relevances.0.push(rated.collect());
         }
         Ok(relevances)
@@ -231,7 +240,11 @@ impl Seeker<'_> {
     fn chosen(&self, relevances: &Relevances, mut pool: Pool) -> Vec<Evidence> {
         let mut kept: Vec<Evidence> = Vec::new();
         let mut tokens = 0;
+        let choosy = pool.ratings.find_any();
         for (id, relevance) in relevances.best(usize::MAX) {
+            if choosy && pool.ratings.refuse(id) {
+                continue;
+            }
             let Some(evidence) = pool.seen.remove(&id) else { continue };
             let evidence = Evidence { relevance, ..evidence };
             let of_paper = kept.iter().filter(|other| other.hit.paper == evidence.hit.paper).count();
@@ -291,8 +304,10 @@ impl Pool {
         }
     }
 
-    fn best(&self, most: usize) -> Vec<&Candidate> {
-        let mut all: Vec<&Candidate> = self.found.values().collect();
+    /// The best of those that were not looked at yet.
+    fn best_unseen(&self, most: usize) -> Vec<&Candidate> {
+        let unseen = self.found.iter().filter(|(id, _)| !self.seen.contains_key(id));
+        let mut all: Vec<&Candidate> = unseen.map(|(_, candidate)| candidate).collect();
         all.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.hit.passage.id.cmp(&b.hit.passage.id)));
         all.truncate(most);
         all

@@ -6,51 +6,14 @@
 
 use std::collections::BTreeSet;
 
+use super::direction::{Directions, is_direction};
 use super::evidence::{Evidence, Sentence, cosine};
-use super::words::{content_stems, negated_stems, stem};
+use super::words::{content_stems, negated_stems};
 
 /// The least cosine of two sentences that can contradict each other.
 const LEAST_COSINE: f32 = 0.70;
 /// The least share of content words, those of direction aside, that they have in common.
 const LEAST_SHARED: f32 = 0.5;
-
-/// Words that say that something grows or gets better, and those that say that it shrinks or gets worse.
-const UP: [&str; 16] = [
-    "increase",
-    "improve",
-    "enhance",
-    "raise",
-    "higher",
-    "greater",
-    "better",
-    "promote",
-    "upregulate",
-    "outperform",
-    "accelerate",
-    "strengthen",
-    "gain",
-    "more",
-    "positive",
-    "superior",
-];
-const DOWN: [&str; 16] = [
-    "decrease",
-    "worsen",
-    "impair",
-    "reduce",
-    "lower",
-    "fewer",
-    "worse",
-    "inhibit",
-    "downregulate",
-    "underperform",
-    "slow",
-    "weaken",
-    "loss",
-    "less",
-    "negative",
-    "inferior",
-];
 
 /// Two sentences of different papers that say the opposite of each other, by evidence number and place.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,8 +66,8 @@ fn oppose(a: &Sentence, b: &Sentence) -> bool {
 /// Whether one says nothing but what the other speaks of too, words of direction aside: "reduces mortality" and "improves
 /// survival" do not contradict each other, though most of their words are the same.
 fn same_subject(a: &BTreeSet<String>, b: &BTreeSet<String>) -> bool {
-    let directions: BTreeSet<String> = UP.iter().chain(&DOWN).map(|word| stem(word)).collect();
-    let (a, b): (BTreeSet<_>, BTreeSet<_>) = (a.difference(&directions).collect(), b.difference(&directions).collect());
+    let apart = |stems: &BTreeSet<String>| stems.iter().filter(|stem| !is_direction(stem)).cloned().collect();
+    let (a, b): (BTreeSet<String>, BTreeSet<String>) = (apart(a), apart(b));
     let (shared, all) = (a.intersection(&b).count(), a.union(&b).count());
     #[allow(clippy::cast_precision_loss)]
     let share = shared as f32 / all.max(1) as f32;
@@ -119,18 +82,9 @@ fn signs_differ(a: &str, b: &str) -> bool {
         no.iter().any(|stem| other.contains(stem) && !other_no.contains(stem))
     };
     let denied = denies(&no_a, &stems_b, &no_b) != denies(&no_b, &stems_a, &no_a);
-    let turned = matches!((direction(&stems_a), direction(&stems_b)), (Some(x), Some(y)) if x != y);
+    let turned =
+        matches!((Directions::of(&stems_a).only(), Directions::of(&stems_b).only()), (Some(x), Some(y)) if x != y);
     denied != turned
-}
-
-/// Up, down, or neither where a sentence has both or none.
-pub(super) fn direction(stems: &BTreeSet<String>) -> Option<bool> {
-    let has = |words: &[&str]| words.iter().any(|word| stems.contains(&stem(word)));
-    match (has(&UP), has(&DOWN)) {
-        (true, false) => Some(true),
-        (false, true) => Some(false),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

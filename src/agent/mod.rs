@@ -9,6 +9,7 @@ mod cache;
 mod checking;
 mod contradiction;
 pub mod desk;
+mod direction;
 pub mod draft;
 mod entailment;
 pub mod event;

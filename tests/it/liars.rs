@@ -46,6 +46,8 @@ enum Lie {
     CitesNothing,
     RaisesAClaim,
     HidesASecondSentence,
+    /// No lie: a sentence of a passage as it stands there.
+    TellsTheTruth,
 }
 
 const LIES: [Lie; 16] = [
@@ -160,6 +162,7 @@ fn lie(kind: Lie, seed: usize, offered: &[Offered]) -> Option<(String, String)> 
             ),
             any.n,
         ),
+        Lie::TellsTheTruth => whole(any.text, any.n),
         Lie::HidesASecondSentence => {
             let hidden = "Aspirin cures migraine in elderly patients".to_owned();
             let joint = [". ", "; ", ".\n", " — "][seed % 4];
@@ -242,9 +245,10 @@ fn liar(script: Arc<Mutex<Script>>) -> Provider {
 
 /// Each quote stands in its paper where the answer says, and each claim rests on one.
 fn assert_true_citations(server: &Server, answer: &Value) {
-    for citation in answer["citations"].as_array().unwrap() {
+    for citation in answer["citations"].as_array().unwrap_or_else(|| panic!("{answer}")) {
         let paper = server.get(&format!("/v1/papers/{}", citation["paper_id"].as_str().unwrap())).json();
-        let stored = paper[citation["section"].as_str().unwrap()].as_str().unwrap();
+        let stored =
+            paper[citation["section"].as_str().unwrap()].as_str().unwrap_or_else(|| panic!("{paper} for {citation}"));
         let (start, end) = (citation["start"].as_u64().unwrap() as usize, citation["end"].as_u64().unwrap() as usize);
         let words: String = stored.chars().skip(start).take(end - start).collect();
         assert_eq!(words, citation["quote"].as_str().unwrap());
@@ -272,7 +276,8 @@ fn library_of(provider: &Provider) -> Home {
 fn no_lie_is_told_in_a_table_or_a_review_either() {
     let script = Arc::new(Mutex::new(Script::default()));
     let provider = liar(Arc::clone(&script));
-    let server = library_of(&provider).serve();
+    let home = library_of(&provider);
+    let server = home.serve();
     let (mut told, mut passed) = (BTreeMap::new(), Vec::new());
     for mode in ["compare", "review"] {
         for kind in SENTENCES {
@@ -331,6 +336,18 @@ fn whatever_a_model_makes_up_no_wrong_citation_reaches_an_answer() {
             *outcomes.entry((kind, outcome.to_owned())).or_default() += 1;
         }
     }
+    // Or it would be enough to say nothing at all.
+    let mut believed = 0;
+    for seed in 0..24 {
+        *script.lock().unwrap() = Script { next: Some((Lie::TellsTheTruth, seed)), ..Script::default() };
+        let question = QUESTIONS[seed % QUESTIONS.len()];
+        let answer = server.post("/v1/answers", &json!({"question": question, "mode": "chat", "cache": false})).json();
+        let said = script.lock().unwrap().told.clone().unwrap();
+        assert_true_citations(&server, &answer);
+        believed += usize::from(answer["text"].as_str().unwrap().starts_with(&said));
+    }
+    eprintln!("TellsTheTruth: answered {believed} of 24");
+    assert!(believed >= 22, "only {believed} of 24 true sentences were told");
     for ((kind, outcome), count) in &outcomes {
         eprintln!("{kind:?}: {outcome} {count}");
     }

@@ -10,6 +10,7 @@ mod api;
 mod architecture;
 mod arxiv;
 mod bad_input;
+mod claims;
 mod cli;
 mod costs;
 mod crash;

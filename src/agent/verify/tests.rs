@@ -94,6 +94,55 @@ async fn what_does_not_hold_is_taken_out_and_says_why() {
     }
 }
 
+/// Whether a claim stands beside an abstract, checked without a model.
+async fn stands(claim: &str, text: &str) -> bool {
+    let evidence = gather(vec![found("A trial", text)], 1);
+    let checked = Verifier::new(&evidence, "").check(&format!("{claim} [1]."), &Vectors::default()).await.unwrap();
+    matches!(checked, Verdict::Passed(_))
+}
+
+#[tokio::test]
+async fn a_claim_must_go_the_way_that_its_source_goes() {
+    let text = "Regular use of aspirin was associated with a lower risk of colorectal cancer in women.";
+    for (claim, expected) in [
+        ("Aspirin was associated with a lower risk of colorectal cancer in women", true),
+        ("Aspirin was associated with a reduced risk of colorectal cancer in women", true),
+        ("Aspirin was associated with a higher risk of colorectal cancer in women", false),
+        ("Aspirin was not associated with a lower risk of colorectal cancer in women", false),
+    ] {
+        assert_eq!(stands(claim, text).await, expected, "{claim}");
+    }
+    let effective = "Aspirin was an effective treatment of migraine in women.";
+    assert!(stands("Aspirin was an effective treatment of migraine", effective).await);
+    assert!(!stands("Aspirin was an ineffective treatment of migraine", effective).await);
+    let silent = "The risk of colorectal cancer was 28% with regular use of aspirin and 38% without in women.";
+    assert!(!stands("Aspirin increases the risk of colorectal cancer in women", silent).await);
+    assert!(stands("The risk of colorectal cancer was 28% with regular use of aspirin", silent).await);
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_passage_does_not_carry_a_claim_that_its_closest_sentence_denies() {
+    let text = "ColBERT is a ranking model with the quality of BERT. ColBERT is a fast BERT model of low cost.";
+    assert!(stands("ColBERT is a ranking model with the quality of BERT", text).await);
+    assert!(!stands("ColBERT is not a ranking model with the quality of BERT", text).await);
+}
+
+#[tokio::test]
+async fn of_two_sources_each_may_say_which_way_its_own_half_goes() {
+    let evidence = gather(
+        vec![
+            found("On sleep", "Sleep improves the memory of rats in a maze."),
+            found("On noise", "Noise lowers the appetite of rats in a maze."),
+        ],
+        1,
+    );
+    let mut verifier = Verifier::new(&evidence, "");
+    let both = "Sleep improves the memory of rats, and noise lowers the appetite of rats [1, 2].";
+    let checked = verifier.check(both, &Vectors::default()).await.unwrap();
+    let Verdict::Passed(claim) = checked else { panic!("{checked:?}") };
+    assert_eq!(claim.citations, [1, 2]);
+}
+
 #[tokio::test]
 async fn a_sentence_over_two_sources_keeps_both_citations() {
     let answer = verified(&[

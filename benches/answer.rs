@@ -89,7 +89,7 @@ async fn answer(app: &App, agent: &Agent, text: &str, mode: AskMode) -> [Duratio
     let answer = agent.answer(&run, &question).await.unwrap();
     app.keep(&run, &answer).await.unwrap();
     let whole = began.elapsed();
-    assert!(!answer.claims().is_empty() || mode == AskMode::Auto, "{text}: {}", answer.text());
+    assert!(!answer.claims().is_empty() || mode != AskMode::Chat, "{text}: {}", answer.text());
     let [first, evidence] = seen.await.unwrap();
     [first, evidence, whole]
 }

@@ -48,7 +48,8 @@ impl Agent {
     /// the index over them.
     async fn key(&self, question: &Question, routed: Routed) -> Result<String, AgentError> {
         let index = self.library.index();
-        let revision = self.library.store.revision().await?;
+        let store = &self.library.store;
+        let (revision, links) = (store.revision().await?, store.link_revision().await?);
         let names = |seats: &[super::desk::Seat]| -> Vec<String> {
             seats.iter().map(|seat| format!("{}:{}", seat.model.provider(), seat.model.model())).collect()
         };
@@ -61,7 +62,7 @@ impl Agent {
             "cheap": names(&self.desk.models.cheap), "strong": names(&self.desk.models.strong),
             "settings": [json!(max_output_tokens), json!(evidence_tokens), json!(rounds), json!(repair)],
             "models_say": [model_judges, model_checks],
-            "revision": revision, "watermark": index.watermark(), "model": index.model(),
+            "revision": revision, "links": links, "watermark": index.watermark(), "model": index.model(),
         });
         Ok(Uuid::new_v5(&Uuid::NAMESPACE_OID, all.to_string().as_bytes()).to_string())
     }

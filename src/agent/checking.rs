@@ -7,7 +7,7 @@ use super::answer::{Claim, Form, Removed};
 use super::draft;
 use super::event::EventLog;
 use super::evidence::Vectors;
-use super::verify::{Verdict, Verifier};
+use super::verify::{OTHERWISE, Verdict, Verifier};
 
 /// Sentences that are checked as they come; those that do not stand wait for what becomes of them.
 pub(super) struct Checking<'e> {
@@ -81,8 +81,10 @@ impl<'e> Checking<'e> {
 
     /// What comes next stands under this heading.
     pub fn go_under(&mut self, heading: Option<&str>) {
+        // What came before any heading must not stand under one that it was not written for.
+        let heading = heading.or(self.verifier.section().map(|_| OTHERWISE));
         if let Some(heading) = heading.filter(|heading| self.verifier.section() != Some(heading)) {
-            self.verifier.head(heading);
+            self.verifier.head(&heading.to_owned());
         }
     }
 

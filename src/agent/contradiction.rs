@@ -82,8 +82,7 @@ fn signs_differ(a: &str, b: &str) -> bool {
         no.iter().any(|stem| other.contains(stem) && !other_no.contains(stem))
     };
     let denied = denies(&no_a, &stems_b, &no_b) != denies(&no_b, &stems_a, &no_a);
-    let turned =
-        matches!((Directions::of(&stems_a).only(), Directions::of(&stems_b).only()), (Some(x), Some(y)) if x != y);
+    let turned = matches!((Directions::of(a).only(), Directions::of(b).only()), (Some(x), Some(y)) if x != y);
     denied != turned
 }
 

@@ -150,7 +150,7 @@ impl Agent {
             "run",
             &json!({"id": run.id(), "question": question.text(), "mode": question.mode, "goes_on": run.goes_on()}),
         );
-        if run.goes_on() {
+        if run.was_stored() {
             // Kept before anything else is told, so that another going on finds its numbers taken.
             run.note().await?;
         }

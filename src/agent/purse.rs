@@ -156,6 +156,27 @@ impl<'r> Purse<'r> {
         Ok(Err(Nobody { passed_over }))
     }
 
+    /// Whether what is left pays for this call at its longest and for as much again, so that a call that only advises does not use
+    /// up what the answer is to be written for. Always without a budget.
+    #[must_use]
+    pub fn can_spare(&self, step: Step, request: &ChatRequest) -> bool {
+        let Some(left) = self.left() else { return true };
+        let first = self.desk.models.of(step).first();
+        let most = first.and_then(|seat| self.most(seat, request, request.max_tokens, self.desk.clock.now()));
+        most.is_some_and(|most| 2.0 * most <= left)
+    }
+
+    /// What a call costs at most with so long an answer; none where the price is not known.
+    fn most(&self, seat: &Seat, request: &ChatRequest, longest: Option<u32>, at: Timestamp) -> Option<f64> {
+        let estimated: u64 =
+            request.messages.iter().map(|m| self.desk.prices.estimated_tokens(&m.content) + OF_A_MESSAGE).sum();
+        // Formulas and tables have more tokens a character than the prose that the estimate is made for.
+        let prompt_tokens = estimated + estimated / 4;
+        let completion_tokens = u64::from(longest.unwrap_or(LEAST_OUTPUT));
+        let usage = Usage { prompt_tokens, completion_tokens, ..Usage::default() };
+        self.desk.prices.cost_usd(seat.model.model(), &usage, at)
+    }
+
     /// Asks the one at `place` once more, as after a draft that broke off at its limit; none when that cannot be.
     ///
     /// # Errors
@@ -236,16 +257,9 @@ impl<'r> Purse<'r> {
         at: Timestamp,
     ) -> Result<(ChatRequest, Option<f64>), Unasked> {
         let model = seat.model.model();
-        let estimated: u64 =
-            request.messages.iter().map(|m| self.desk.prices.estimated_tokens(&m.content) + OF_A_MESSAGE).sum();
-        // Formulas and tables have more tokens a character than the prose that the estimate is made for.
-        let prompt_tokens = estimated + estimated / 4;
-        let most = |completion_tokens: u64| {
-            let usage = Usage { prompt_tokens, completion_tokens, ..Usage::default() };
-            self.desk.prices.cost_usd(model, &usage, at)
-        };
+        let most = |longest: u32| self.most(seat, request, Some(longest), at);
         let longest = request.max_tokens.unwrap_or(LEAST_OUTPUT);
-        let whole = most(u64::from(longest));
+        let whole = most(longest);
         let Some(left) = self.left() else { return Ok((request.clone(), whole)) };
         let (Some(whole), Some(input)) = (whole, most(0)) else {
             return Err(Unasked::PriceUnknown { model: model.to_owned() });
@@ -261,7 +275,8 @@ impl<'r> Purse<'r> {
             return Err(Unasked::OverBudget { model: model.to_owned(), most_usd: whole, budget_usd });
         }
         let request = ChatRequest { max_tokens: Some(affordable), ..request.clone() };
-        Ok((request, most(u64::from(affordable))))
+        let most = most(affordable);
+        Ok((request, most))
     }
 
     async fn reserve(

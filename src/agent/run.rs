@@ -21,6 +21,8 @@ pub struct Run {
     clock: Clock,
     log: Arc<EventLog>,
     taken_up: bool,
+    /// Whether it was in the store before this process had it.
+    was_stored: bool,
     /// Steps that were finished before the run was cut off.
     finished: BTreeMap<String, String>,
     state: Mutex<State>,
@@ -51,7 +53,16 @@ impl Run {
         log: Arc<EventLog>,
     ) -> Result<Self, StoreError> {
         store.begin_answer(&id, &json(question)?, when, clock.now()).await?;
-        Ok(Self { id, store, clock, log, taken_up: false, finished: BTreeMap::new(), state: Mutex::default() })
+        Ok(Self {
+            id,
+            store,
+            clock,
+            log,
+            taken_up: false,
+            was_stored: false,
+            finished: BTreeMap::new(),
+            state: Mutex::default(),
+        })
     }
 
     /// Takes up a run that was cut off, with what was asked in it.
@@ -61,8 +72,8 @@ impl Run {
     pub async fn take_up(stored: StoredRun, store: Store, clock: Clock) -> Result<(Self, Question), StoreError> {
         let question = read("run", &stored.request)?;
         let told = store.answer_events(&stored.id, 0).await?;
-        // One of which nothing is written down begins now: it has waited for its time.
-        let taken_up = !told.is_empty() || !stored.steps.is_empty();
+        // One that was to wait, and of which nothing is written down, begins now.
+        let taken_up = stored.not_before.is_none() || !told.is_empty() || !stored.steps.is_empty();
         let written = told.last().map_or(0, |(number, ..)| *number);
         let told = told.into_iter().map(|(id, kind, data)| Event { id, kind: kind.into(), data });
         // The last word of an earlier end is no end any more.
@@ -70,7 +81,7 @@ impl Run {
         let finished = stored.steps.into_iter().collect();
         let state = Mutex::new(State { written, ..State::default() });
         let log = Arc::new(EventLog::going_on(told));
-        Ok((Self { id: stored.id, store, clock, log, taken_up, finished, state }, question))
+        Ok((Self { id: stored.id, store, clock, log, taken_up, was_stored: true, finished, state }, question))
     }
 
     /// Its id, which is its answer's too.
@@ -89,6 +100,12 @@ impl Run {
     #[must_use]
     pub fn goes_on(&self) -> bool {
         self.taken_up
+    }
+
+    /// Whether it was in the store before, so that somebody else may have begun it, or may begin it again.
+    #[must_use]
+    pub fn was_stored(&self) -> bool {
+        self.was_stored
     }
 
     /// Writes down what there is to note.

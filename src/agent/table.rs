@@ -1,11 +1,13 @@
 //! Papers compared in a table: a row for each paper, a column for each aspect, each cell checked and cited like any sentence.
 
+use std::collections::HashSet;
+
 use paper::PaperId;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::AgentError;
-use super::answer::{Claim, Route, Row, Table};
+use super::answer::{Claim, RemovalReason, Removed, Route, Row, Table};
 use super::desk::Step;
 use super::draft;
 use super::evidence::{Evidence, cosine};
@@ -79,11 +81,13 @@ impl<'e> Writer<'_, 'e> {
             }
         };
         let from_model = filled.as_ref().is_some_and(|filled| filled.shortfall.is_none());
+        let said = filled.as_ref().filter(|_| from_model).map(|filled| Self::sentences(&papers, filled, aspects.len()));
+        let (doubted, unchecked) = self.doubted(said.as_deref().unwrap_or_default()).await?;
         let mut verifier = Verifier::new(&self.retrieved.evidence, "");
         let head: Vec<String> = aspects.iter().map(|aspect| one_cell(&set_apart(aspect))).collect();
         let mut table = Table { columns: aspects.clone(), rows: Vec::new() };
         let mut pending = format!("| paper | {} |\n|{}", head.join(" | "), "---|".repeat(aspects.len() + 1));
-        for compared in &papers {
+        for (row, compared) in papers.iter().enumerate() {
             let Some(best) = compared.passages.first() else { continue };
             let paper = &best.paper;
             let year = paper.year.map(|year| format!(" ({year})")).unwrap_or_default();
@@ -93,9 +97,12 @@ impl<'e> Writer<'_, 'e> {
             for at in 0..aspects.len() {
                 verifier.say(&format!("{pending} "));
                 pending.clear();
-                let claim = match (&filled, from_model) {
-                    (Some(filled), true) => self.checked_cell(&mut verifier, compared, filled, at).await?,
-                    _ => quoted.get(at).copied().flatten().and_then(|(n, start, end)| verifier.quote(n, start, end)),
+                let claim = match &said {
+                    Some(said) => {
+                        let cell = said.get(row).and_then(|row| row.get(at)).and_then(Option::as_ref);
+                        self.checked_cell(&mut verifier, cell, &doubted).await?
+                    }
+                    None => quoted.get(at).copied().flatten().and_then(|(n, start, end)| verifier.quote(n, start, end)),
                 };
                 if let Some(claim) = &claim {
                     self.log().add("token", &json!({"text": verifier.newest_text()}));
@@ -109,11 +116,11 @@ impl<'e> Writer<'_, 'e> {
         }
         verifier.say(&pending);
         verifier.tabulate(table);
-        Ok(self.told(verifier, filled))
+        Ok(self.told(verifier, filled, unchecked))
     }
 
-    fn told(&self, verifier: Verifier<'e>, filled: Option<Filled>) -> Written<'e> {
-        let mut found = self.retrieved.notice.clone();
+    fn told(&self, verifier: Verifier<'e>, filled: Option<Filled>, unchecked: Option<String>) -> Written<'e> {
+        let mut found = joined([self.retrieved.notice.clone(), unchecked]);
         let (model, route) = match filled {
             Some(Filled { shortfall: Some(shortfall), .. }) => {
                 found = joined([found, Some(shortfall.quoted(self.purse.is_uncounted()))]);
@@ -128,27 +135,54 @@ impl<'e> Writer<'_, 'e> {
         Written { verifier, model, route, notice: found }
     }
 
-    /// A model's cell, when what it says stands in the paper's passages.
+    /// A model's cells, each as a sentence that cites all passages of its row's paper; those that cannot be one are left out.
+    fn sentences(papers: &[Compared<'e>], filled: &Filled, aspects: usize) -> Vec<Vec<Option<String>>> {
+        let of_paper = |compared: &Compared<'e>| {
+            let numbers: Vec<usize> = compared.passages.iter().map(|evidence| evidence.n).collect();
+            let marks: Vec<String> = numbers.iter().map(usize::to_string).collect();
+            let row = filled.rows.iter().find(|row| numbers.contains(&row.n));
+            let cell = |at: usize| {
+                let said = row.and_then(|row| row.cells.get(at)).and_then(Option::as_deref).unwrap_or_default();
+                // Marks of its own would let it cite another paper's row.
+                let said = one_cell(&set_apart(said));
+                is_one(&said).then(|| format!("{said} [{}]", marks.join(", ")))
+            };
+            (0..aspects).map(cell).collect()
+        };
+        papers.iter().map(of_paper).collect()
+    }
+
+    /// The cells that a model was shown and found not to follow, and what the reader is to know when it could not be asked.
+    async fn doubted(&self, cells: &[Vec<Option<String>>]) -> Result<(HashSet<String>, Option<String>), AgentError> {
+        if !self.settings.model_checks {
+            return Ok((HashSet::new(), None));
+        }
+        let mut stand = Vec::new();
+        for cell in cells.iter().flatten().flatten() {
+            let mut verifier = Verifier::new(&self.retrieved.evidence, "");
+            if matches!(verifier.check(cell, self.vectors()).await?, Verdict::Passed(_)) {
+                stand.push(cell.as_str());
+            }
+        }
+        let (follow, notice) = self.which_follow("entailment", &stand).await?;
+        let doubted = stand.into_iter().zip(follow).filter(|(_, follows)| !follows);
+        Ok((doubted.map(|(cell, _)| cell.to_owned()).collect(), notice))
+    }
+
+    /// A model's cell, when what it says stands in the paper's passages and nobody doubts it.
     async fn checked_cell(
         &self,
         verifier: &mut Verifier<'e>,
-        compared: &Compared<'e>,
-        filled: &Filled,
-        at: usize,
+        cell: Option<&String>,
+        doubted: &HashSet<String>,
     ) -> Result<Option<Claim>, AgentError> {
-        let numbers: Vec<usize> = compared.passages.iter().map(|evidence| evidence.n).collect();
-        let row = filled.rows.iter().find(|row| numbers.contains(&row.n));
-        let said = row.and_then(|row| row.cells.get(at)).and_then(Option::as_deref).unwrap_or_default();
-        // Marks of its own would let it cite another paper's row.
-        let said = one_cell(&set_apart(said));
-        if said.trim().is_empty() {
-            return Ok(None);
-        }
-        let marks: Vec<String> = numbers.iter().map(usize::to_string).collect();
-        if !is_one(&said) {
-            return Ok(None);
-        }
-        match verifier.check(&format!("{said} [{}]", marks.join(", ")), self.vectors()).await? {
+        let Some(cell) = cell else { return Ok(None) };
+        let verdict = if doubted.contains(cell) {
+            Verdict::Failed(Removed { text: cell.clone(), reason: RemovalReason::Unsupported })
+        } else {
+            verifier.check(cell, self.vectors()).await?
+        };
+        match verdict {
             Verdict::Passed(claim) => Ok(Some(claim)),
             Verdict::Failed(removed) => {
                 self.log().add("removed", &removed);

@@ -86,7 +86,10 @@ pub(super) async fn follow_waiting(state: ApiState) {
             let Some(place) = Place::wait_for(&room_alone).await else { return };
             if let Err(fault) = go_on(&state, &id, place).await {
                 tracing::error!(answer = id, %fault, "an answer cannot be gone on with");
-                given_up.insert(id);
+                // Anything else may be over when it is looked again.
+                if matches!(fault, StoreError::Unreadable { .. }) {
+                    given_up.insert(id);
+                }
             }
         }
         let soonest = later.into_iter().filter_map(|(_, moment)| moment).min();
@@ -101,7 +104,9 @@ pub(super) async fn follow_waiting(state: ApiState) {
 async fn go_on(state: &ApiState, id: &str, place_alone: Place) -> Result<(), StoreError> {
     let Some(claim) = state.runs.claim(id) else { return Ok(()) };
     let Some(place) = Place::wait_for(&state.room).await else { return Ok(()) };
-    if state.runs.check_open().is_err() {
+    // Others may have made it meanwhile, and it is over then, also when it has failed.
+    let is_open = state.app.library.store.run(id).await?.is_some_and(|run| run.ended_at.is_none());
+    if !is_open || state.runs.check_open().is_err() {
         return Ok(());
     }
     if let Resumed::GoesOn(taken_up) = state.app.resume(id).await? {

@@ -179,6 +179,9 @@ pub(super) async fn stored(state: &ApiState, id: &str) -> Result<Box<RawValue>, 
         (_, Some(moment)) => {
             format!("answer `{id}` begins at {moment}; POST /v1/answers/{id}/resume begins it now")
         }
+        (Some(run), None) if run.not_before.is_some() && run.steps.is_empty() => {
+            format!("answer `{id}` is to begin as soon as there is a place for it")
+        }
         (Some(_), None) => {
             format!("answer `{id}` was cut off while it was being made; POST /v1/answers/{id}/resume goes on with it")
         }

@@ -41,14 +41,27 @@ impl Store {
         }
         let _writing = self.writer.lock().await;
         let mut transaction = self.writes.begin().await?;
+        let mut added = 0;
         for chunk in links.chunks(AT_ONCE) {
             let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO citations (citing, cited) ");
             query.push_values(chunk, |mut row, told| {
                 row.push_bind(link(&told.citing)).push_bind(link(&told.cited));
             });
-            query.push(" ON CONFLICT DO NOTHING").build().execute(&mut *transaction).await?;
+            let written = query.push(" ON CONFLICT DO NOTHING").build().execute(&mut *transaction).await?;
+            added += written.rows_affected();
+        }
+        if added > 0 {
+            sqlx::query("UPDATE citation_revision SET revision = revision + 1").execute(&mut *transaction).await?;
         }
         Ok(transaction.commit().await?)
+    }
+
+    /// Grows whenever links are added.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn link_revision(&self) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar("SELECT revision FROM citation_revision").fetch_one(&self.pool).await?)
     }
 
     /// The papers of the library that a paper cites or that cite it, as far as a source has told: at most `limit` after the
@@ -126,6 +139,7 @@ mod tests {
         let links = [cites("doi:10.1000/maps", "corpus:7"), cites("doi:10.1000/maps", "doi:10.1000/maps")];
         store.add_links(&links).await.unwrap();
         store.add_links(&links).await.unwrap();
+        assert_eq!(store.link_revision().await.unwrap(), 1, "what is known is nothing new");
         assert_eq!(titles(&store, "10.1000/maps", Linked::References).await, Vec::<String>::new());
         store.upsert(&[record("On roads", serde_json::json!({"corpus_id": 7, "arxiv": "2104.12255"}))]).await.unwrap();
         assert_eq!(titles(&store, "10.1000/maps", Linked::References).await, ["On roads"]);

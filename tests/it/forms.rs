@@ -138,3 +138,44 @@ fn a_review_without_a_model_quotes_under_what_was_searched_for() {
         answer["sections"].as_array().unwrap().iter().map(|section| section["title"].as_str().unwrap()).collect();
     assert_eq!((&answer["route"], titles.is_empty()), (&"quote".into(), false), "{answer}");
 }
+
+#[test]
+fn what_is_repaired_in_a_review_stands_under_its_own_heading() {
+    let provider = model(|asks, asked| match asks {
+        Asks::Plan => (200, json!({"queries": ["layer normalization", "batch normalization"]}).to_string()),
+        Asks::Repair => {
+            let layer = number_of(asked, LAYER);
+            let first = format!(
+                "Layer normalization computes its statistics from all units of a layer for one case [{layer}]."
+            );
+            let second = format!(
+                "Batch normalization keeps the mean and variance of layer inputs stable [{}].",
+                number_of(asked, BATCH)
+            );
+            (200, json!({"sentences": [first, second]}).to_string())
+        }
+        _ => {
+            let (layer, batch) = (number_of(asked, LAYER), number_of(asked, BATCH));
+            (
+                200,
+                format!(
+                    "Everything is normal in 1850 [{layer}].\n\n## Statistics of a batch\n\nBatches cure migraine [{batch}]. \
+                     Batch normalization keeps the mean and variance of layer inputs stable [{batch}].\n\n\
+                     ## One case\n\nLayer normalization computes its statistics from all units of a layer [{layer}]."
+                ),
+            )
+        }
+    });
+    let home = home_of(&provider);
+    let asked = json!({"question": COMPARISON, "mode": "review", "stream": true});
+    let seen = events(&home.serve().post("/v1/answers", &asked).body);
+    let answer = &seen.last().unwrap().2;
+    let headings: Vec<&str> =
+        answer["sections"].as_array().unwrap().iter().map(|section| section["title"].as_str().unwrap()).collect();
+    assert_eq!(
+        headings,
+        ["Statistics of a batch", "One case", "Further findings", "Statistics of a batch"],
+        "{answer}"
+    );
+    assert_eq!(told(&seen), answer["text"].as_str().unwrap());
+}

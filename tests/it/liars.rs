@@ -225,6 +225,10 @@ fn liar(script: Arc<Mutex<Script>>) -> Provider {
         {
             let in_table = instruction.starts_with("You fill in a table");
             let Some((body, lie)) = said else { return (200, streamed(&["{}"]).into_bytes()) };
+            if in_table && kind == Lie::InventsAnId {
+                // A row of a number that was not offered is no row.
+                return (200, streamed(&["{}"]).into_bytes());
+            }
             let drafted = drafted(&body);
             let (_, cited) = drafted.rsplit_once('[').unwrap();
             let n: usize = cited.trim_end_matches(['.', ']']).parse().unwrap();

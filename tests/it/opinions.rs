@@ -146,3 +146,22 @@ fn where_the_models_word_cannot_be_had_the_reader_is_told() {
     assert_eq!(answer["text"], format!("{TRUE}. [1]"));
     assert!(answer["notice"].as_str().unwrap().contains("only the checks made on this machine"), "{answer}");
 }
+
+#[test]
+fn a_cell_of_a_table_that_a_model_finds_not_to_follow_stays_empty() {
+    let provider = model(|asks, asked| match asks {
+        Asks::Plan => (200, json!({"queries": ["transformer"], "aspects": ["result", "parts"]}).to_string()),
+        Asks::Entailment => (200, json!({"follows": [true, false]}).to_string()),
+        _ => {
+            let rows = json!([{"n": number_of(asked, ATTENTION), "cells": [TRUE, "encoder and decoder are stacks of six layers"]}]);
+            (200, json!({"rows": rows}).to_string())
+        }
+    });
+    let home = home_of(&provider).set("LECTERN__AGENT__ENTAILMENT", "model");
+    let asked = json!({"question": QUESTION, "mode": "compare", "papers": ["1706.03762"]});
+    let answer = home.serve().post("/v1/answers", &asked).json();
+    let cells = answer["table"]["rows"][0]["cells"].as_array().unwrap();
+    assert_eq!((cells[0]["text"].clone(), &cells[1]), (format!("{TRUE} [1]").into(), &Value::Null), "{answer}");
+    assert_eq!(answer["removed"].as_array().unwrap().len(), 1);
+    assert_eq!(steps(&provider), [Asks::Plan, Asks::Draft, Asks::Entailment]);
+}

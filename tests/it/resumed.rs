@@ -123,14 +123,14 @@ fn a_run_that_is_to_wait_begins_at_its_time_also_after_a_restart_or_when_it_is_t
         assert_eq!((reply.status, &told["status"], &told["not_before"]), (202, &"waiting".into(), &json!(moment)));
         told["id"].as_str().unwrap().to_owned()
     };
-    let (soon, late) = (waits(&server, 2), waits(&server, 7_200));
+    let (soon, late) = (waits(&server, 4), waits(&server, 7_200));
     let detail = server.get(&format!("/v1/answers/{late}")).problem(404);
     assert!(detail.contains("begins at"), "{detail}");
     server.kill();
     let server = home.serve();
     let answer = eventually(|| stored(&server, &soon));
     assert_eq!((&answer["status"], &answer["cached_from"]), (&"answered".into(), &Value::Null));
-    let after = waits(&server, 1);
+    let after = waits(&server, 4);
     assert_eq!(eventually(|| stored(&server, &after))["status"], "answered", "without a restart too");
     assert_eq!(stored(&server, &late), None);
     let begun = server.send(|client| client.post(server.url(&format!("/v1/answers/{late}/resume"))));

@@ -34,12 +34,15 @@ struct Wire {
 }
 
 impl Ratings {
-    /// What a passage's relevance to a query is with the model's word on it: the rating decides, and `local` between equals.
+    /// What a passage's relevance to a query is with the model's word on it: the rating decides, and `local` between equals. One
+    /// without a rating beside others counts as one that is about the same thing.
     pub fn weighed(&self, id: PassageId, query: usize, local: f32) -> f32 {
-        match self.0.get(&id).and_then(|ratings| ratings.get(query)) {
-            Some(rating) => (f32::from(*rating) + local) / f32::from(BEST + 1),
-            None => local,
+        const UNRATED: u8 = 1;
+        if self.0.is_empty() {
+            return local;
         }
+        let rating = self.0.get(&id).and_then(|ratings| ratings.get(query)).copied().unwrap_or(UNRATED);
+        (f32::from(rating) + local) / f32::from(BEST + 1)
     }
 
     /// Whether a model has found a passage to be about none of what is asked.
@@ -83,7 +86,11 @@ pub(super) async fn rate(
     }
     unrated.sort_by_key(|evidence| evidence.hit.passage.id);
     (1..).zip(&mut unrated).for_each(|(n, evidence)| evidence.n = n);
-    let Ok(mut call) = purse.ask(Step::Judge, &request(plan, &unrated), 0).await? else { return Ok(()) };
+    let request = request(plan, &unrated);
+    if !purse.can_spare(Step::Judge, &request) {
+        return Ok(());
+    }
+    let Ok(mut call) = purse.ask(Step::Judge, &request, 0).await? else { return Ok(()) };
     let whole = Whole::of(&mut call).await;
     let ratings = whole.object().map(|wire| Ratings::read(&wire, &unrated, plan.queries.len())).unwrap_or_default();
     if ratings.0.is_empty() {
@@ -129,7 +136,7 @@ mod tests {
         assert_eq!(ratings.0, HashMap::from([(a, vec![3, 0])]));
         assert_eq!(
             [ratings.weighed(a, 0, 0.5), ratings.weighed(a, 1, 0.5), ratings.weighed(b, 0, 0.5)],
-            [0.875, 0.125, 0.5]
+            [0.875, 0.125, 0.375]
         );
         assert!(ratings.find_any() && !ratings.refuse(a) && !ratings.refuse(c));
         let none = Ratings(HashMap::from([(a, vec![0, 0])]));

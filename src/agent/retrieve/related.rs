@@ -34,9 +34,14 @@ impl Seeker<'_> {
     ) -> Result<(), AgentError> {
         let conditions = Conditions::of(&plan.filter);
         let wanted: Vec<BTreeSet<String>> = missing.iter().map(|query| content_stems(query)).collect();
-        let best = relevances.best(LEADS).into_iter().filter_map(|(id, _)| pool.found.get(&id));
-        let leads: Vec<(PaperId, String)> =
-            best.map(|candidate| (candidate.hit.paper, candidate.paper.title.clone())).collect();
+        let best = relevances.best(usize::MAX).into_iter().filter_map(|(id, _)| pool.found.get(&id));
+        let mut leads: Vec<(PaperId, String)> = Vec::new();
+        for candidate in best {
+            let paper = candidate.hit.paper;
+            if leads.len() < LEADS && !leads.iter().any(|(lead, _)| *lead == paper) {
+                leads.push((paper, candidate.paper.title.clone()));
+            }
+        }
         for (lead, title) in leads {
             if !pool.led_on.insert(lead) {
                 continue;

@@ -89,7 +89,7 @@ pub enum Verdict {
 }
 
 /// What stands under a heading that asserts something stands under this one.
-const OTHERWISE: &str = "Further findings";
+pub(in crate::agent) const OTHERWISE: &str = "Further findings";
 
 /// Checks a draft sentence by sentence against the evidence it was written from.
 pub struct Verifier<'e> {

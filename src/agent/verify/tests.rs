@@ -115,6 +115,18 @@ async fn a_claim_must_go_the_way_that_its_source_goes() {
     let effective = "Aspirin was an effective treatment of migraine in women.";
     assert!(stands("Aspirin was an effective treatment of migraine", effective).await);
     assert!(!stands("Aspirin was an ineffective treatment of migraine", effective).await);
+    let both = "The encoder is trained on unlabeled text and tuned on labeled text of one task.";
+    assert!(stands("The encoder is tuned on labeled text of one task", both).await);
+    let halves = "Aspirin increases bleeding and reduces mortality in patients. Dropout reduces overfitting. It improves \
+        performance on vision tasks. Model A is less accurate than model B on long documents.";
+    for (claim, expected) in [
+        ("Aspirin reduces bleeding in patients", false),
+        ("Aspirin increases bleeding in patients", true),
+        ("Dropout reduces overfitting and improves performance on vision tasks", true),
+        ("Model A is more accurate than model B on long documents", false),
+    ] {
+        assert_eq!(stands(claim, halves).await, expected, "{claim}");
+    }
     let silent = "The risk of colorectal cancer was 28% with regular use of aspirin and 38% without in women.";
     assert!(!stands("Aspirin increases the risk of colorectal cancer in women", silent).await);
     assert!(stands("The risk of colorectal cancer was 28% with regular use of aspirin", silent).await);

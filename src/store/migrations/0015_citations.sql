@@ -6,3 +6,7 @@ CREATE TABLE citations (
     PRIMARY KEY (citing, cited)
 ) WITHOUT ROWID;
 CREATE INDEX citations_by_cited ON citations (cited);
+
+-- How often links were added, for whoever must know whether there are new ones.
+CREATE TABLE citation_revision (revision BIGINT NOT NULL);
+INSERT INTO citation_revision (revision) VALUES (0);

@@ -64,6 +64,14 @@ pub enum AppError {
     /// The price list.
     #[error(transparent)]
     Prices(#[from] PricesError),
+    /// The operator's own price list.
+    #[error("cannot use the prices in {} (llm.prices): {why}", path.display())]
+    OwnPrices {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
 }
 
 /// Why a question got neither an answer nor an abstention.
@@ -172,7 +180,7 @@ fn agent(config: &Config, library: Library, clock: Clock) -> Result<Agent, AppEr
     let (llm, decided) = (&config.settings.llm, &config.settings.agent);
     let desk = Desk {
         models: models::models(config)?,
-        prices: Arc::new(Prices::bundled()?),
+        prices: Arc::new(prices(config)?),
         monthly_usd: Some(llm.monthly_usd).filter(|cap| *cap > 0.0),
         clock,
     };
@@ -187,6 +195,19 @@ fn agent(config: &Config, library: Library, clock: Clock) -> Result<Agent, AppEr
     };
     let routing = Routing::new(vec![config.models_dir(), config.home.clone()]);
     Ok(Agent { library, desk, settings, routing, memory: Memory::default() })
+}
+
+/// What models cost: the list of this version, with the operator's own on top.
+fn prices(config: &Config) -> Result<Prices, AppError> {
+    let (bundled, own) = (Prices::bundled()?, &config.settings.llm.prices);
+    if own.is_empty() {
+        return Ok(bundled);
+    }
+    // As other paths of a configuration are: relative ones are of the home folder.
+    let path = config.home.join(own);
+    let failed = |why: String| AppError::OwnPrices { path: path.clone(), why };
+    let text = std::fs::read_to_string(&path).map_err(|fault| failed(fault.to_string()))?;
+    bundled.with_own(&text).map_err(|fault| failed(fault.to_string()))
 }
 
 /// Where the database is.

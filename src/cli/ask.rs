@@ -35,6 +35,9 @@ pub(crate) async fn search(
     Ok(Outcome::Done)
 }
 
+/// The most sentences that were taken out which are printed.
+const MOST_TAKEN_OUT: usize = 5;
+
 /// A sync that was cut off may have left papers in the store that the index does not have yet. What is indexed
 /// can be searched all the same.
 async fn bring_up_to_date(app: &App, output: &Output) {
@@ -221,8 +224,17 @@ fn show_answer(answer: &ShownAnswer) -> String {
         let _ = writeln!(text, "    “{}”", citation.quote);
         let _ = writeln!(text, "    {} · {} {}-{}", citation.paper_id, citation.section, citation.start, citation.end);
     }
+    let mut taken_out: Vec<&Removed> = Vec::new();
     for removed in &answer.removed {
+        if !taken_out.contains(&removed) {
+            taken_out.push(removed);
+        }
+    }
+    for removed in taken_out.iter().take(MOST_TAKEN_OUT) {
         let _ = writeln!(text, "\nTaken out, because {}: {}", removed.reason.explained(), removed.text);
+    }
+    if let Some(more) = taken_out.len().checked_sub(MOST_TAKEN_OUT).filter(|more| *more > 0) {
+        let _ = writeln!(text, "\n{more} more sentences were taken out; --json lists them");
     }
     let circumstances = &answer.circumstances;
     if let Some(notice) = &circumstances.notice {

@@ -163,7 +163,10 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// 2 for what the user can put right in the command or the configuration, else 1.
 fn code_of(error: &anyhow::Error) -> u8 {
     let usage = error.is::<Usage>() || error.is::<ConfigError>();
-    let home = matches!(error.downcast_ref::<AppError>(), Some(AppError::Home { .. } | AppError::Model(_)));
+    let home = matches!(
+        error.downcast_ref::<AppError>(),
+        Some(AppError::Home { .. } | AppError::Model(_) | AppError::OwnPrices { .. })
+    );
     let no_model = matches!(error.downcast_ref::<AskError>(), Some(AskError::Agent(AgentError::NoModel(_))));
     if usage || home || no_model { 2 } else { 1 }
 }

@@ -95,6 +95,7 @@ pub struct Llm {
     pub policy: Policy,
     pub order: Vec<ProviderName>,
     pub monthly_usd: f64,
+    pub prices: String,
     pub max_output_tokens: u32,
     pub idle_timeout_s: u64,
     pub max_retries: usize,

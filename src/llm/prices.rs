@@ -39,6 +39,17 @@ pub struct Prices {
     retired: BTreeMap<String, Successor>,
 }
 
+/// What an operator says of prices.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Own {
+    baseline: Option<String>,
+    #[serde(default)]
+    peak_hours: BTreeMap<String, PeakHours>,
+    #[serde(default)]
+    models: BTreeMap<String, Model>,
+}
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TokensPerCharacter {
@@ -116,7 +127,11 @@ impl Prices {
     /// # Errors
     /// When it cannot be read or is not consistent.
     pub fn parse(text: &str) -> Result<Self, PricesError> {
-        let prices: Self = toml::from_str(text)?;
+        toml::from_str::<Self>(text)?.consistent()
+    }
+
+    fn consistent(self) -> Result<Self, PricesError> {
+        let prices = self;
         let successors = prices.retired.values().map(|successor| &successor.model);
         let unknown_model = successors.chain([&prices.baseline]).find(|name| !prices.models.contains_key(*name));
         let mut peaks = prices.models.values().filter_map(|model| model.peak.as_ref()).map(|peak| &peak.hours);
@@ -125,6 +140,24 @@ impl Prices {
             Some(name) => Err(PricesError::Unknown(name.clone())),
             None => Ok(prices),
         }
+    }
+
+    /// This table with what an operator's own says: tables of models and of peak hours in the same format, which take the place of
+    /// those of the same name here, and the baseline where it names one.
+    ///
+    /// # Errors
+    /// When it cannot be read, or the two together are not consistent.
+    pub fn with_own(self, text: &str) -> Result<Self, PricesError> {
+        let own: Own = toml::from_str(text)?;
+        let mut prices = self;
+        prices.baseline = own.baseline.unwrap_or(prices.baseline);
+        prices.peak_hours.extend(own.peak_hours);
+        // A name that was another one's too is now this one's alone.
+        for name in own.models.keys().chain(own.models.values().flat_map(|model| &model.also)) {
+            prices.models.values_mut().for_each(|model| model.also.retain(|other| other != name));
+        }
+        prices.models.extend(own.models);
+        prices.consistent()
     }
 
     /// The month in which the prices were taken from the providers' pages, such as `2026-11`.

@@ -170,3 +170,25 @@ fn a_months_cap_ends_what_costs_and_quoting_goes_on() {
     let usage = server.get("/v1/usage").json();
     assert!(usage["month_usd"].as_f64().unwrap() <= 0.0042 && usage["monthly_usd"] == 0.0042, "{usage}");
 }
+
+#[test]
+fn a_model_of_a_server_of_ones_own_costs_what_its_operator_says() {
+    let provider = model(|_, asked| (200, format!("{TRUE} [{}].", number_of(asked, ATTENTION))));
+    let home = Home::with_samples()
+        .set("LECTERN__LLM__OPENAI__BASE_URL", provider.address.clone())
+        .set("LECTERN__LLM__OPENAI__MODEL", "mine")
+        .set("LECTERN__AGENT__CACHE", "false");
+    assert_eq!(ask(&home.serve(), &ASKED())["usage"]["cost_usd"], Value::Null);
+    let priced = home.set("LECTERN__LLM__PRICES", "prices.toml");
+    let refused = priced.run(&["search", "attention"]).exited(2);
+    assert!(refused.stderr.contains("prices.toml (llm.prices)"), "{}", refused.stderr);
+    std::fs::write(
+        priced.path().join("prices.toml"),
+        "[models.mine]\nprice = { hit = 0.0, miss = 1.0, output = 10.0 }\n",
+    )
+    .unwrap();
+    let body = json!({"question": QUESTION, "mode": "chat", "budget_usd": 1.0});
+    let usage = ask(&priced.serve(), &body)["usage"].clone();
+    let (cost, prompt) = (usage["cost_usd"].as_f64().unwrap(), usage["prompt_tokens"].as_u64().unwrap());
+    assert!(cost > 0.0 && cost < prompt as f64 * 1e-6 + 0.01, "{usage}");
+}

@@ -204,3 +204,30 @@ fn names_of_one_model_are_known_as_such() {
     assert!(!prices.is_one_model("deepseek-flash", "deepseek-v4-pro"));
     assert!(!prices.is_one_model("llama3", "llama3"), "the table does not know it");
 }
+
+#[test]
+fn an_operators_own_prices_take_the_place_of_those_of_the_list() {
+    let own = r#"
+        [models.mine]
+        price = { hit = 0.0, miss = 0.0, output = 0.0 }
+        [models.deepseek-v4-flash]
+        price = { hit = 1.0, miss = 1.0, output = 1.0 }
+    "#;
+    let prices = Prices::bundled().unwrap().with_own(own).unwrap();
+    let usage = Usage { prompt_tokens: 1_000_000, completion_tokens: 0, ..Usage::default() };
+    let cost = |model: &str| prices.cost_usd(model, &usage, "2026-11-28T00:00:00Z".parse().unwrap());
+    assert_eq!([cost("mine"), cost("deepseek-v4-flash"), cost("nobody's")], [Some(0.0), Some(1.0), None]);
+    assert_eq!(cost("deepseek-flash"), Some(0.15), "the name that was shared is the new one's alone");
+    for (wrong, told) in [
+        ("baseline = \"nobody\"", "nobody"),
+        ("[models.x]\nprice = 3", "price"),
+        (
+            "[models.x]\nprice = { hit = 0.0, miss = 0.0, output = 0.0 }\npeak = { hours = \"x\", hit = 0.0, miss = 0.0, output = 0.0 }",
+            "`x`",
+        ),
+        ("surprise = 1", "surprise"),
+    ] {
+        let refused = Prices::bundled().unwrap().with_own(wrong).unwrap_err().to_string();
+        assert!(refused.contains(told), "{refused}");
+    }
+}

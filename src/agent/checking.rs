@@ -84,7 +84,7 @@ impl<'e> Checking<'e> {
         // What came before any heading must not stand under one that it was not written for.
         let heading = heading.or(self.verifier.section().map(|_| OTHERWISE));
         if let Some(heading) = heading.filter(|heading| self.verifier.section() != Some(heading)) {
-            self.verifier.head(&heading.to_owned());
+            self.verifier.head(heading);
         }
     }
 

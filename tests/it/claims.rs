@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use index::{ArmScores, Passage, PassageId, SearchHit, Section};
 use lectern::agent::evidence::{Evidence, Vectors, embed, gather};
@@ -12,6 +12,8 @@ use lectern::app::load_embedder;
 use lectern::config::{Config, Environment};
 use paper::{Paper, PaperId, SourceName};
 use serde_json::Value;
+
+use crate::replay_scholar::shared;
 
 fn lines(file: &Path) -> impl Iterator<Item = Value> + use<> {
     let reader = BufReader::new(std::fs::File::open(file).unwrap());
@@ -35,12 +37,7 @@ fn found(document: &Value) -> Vec<Evidence> {
 
 #[tokio::test]
 async fn claims_that_an_abstract_contradicts_stand_far_less_often_than_those_that_it_supports() {
-    let shared = std::env::var("LECTERN_SHARED").map_or_else(|_| PathBuf::from("../shared"), PathBuf::from);
-    let folder = shared.join("retrieval/scifact");
-    if !folder.exists() {
-        eprintln!("skipped: no {}", folder.display());
-        return;
-    }
+    let Some(folder) = shared("retrieval/scifact") else { return };
     let home = tempfile::tempdir().unwrap();
     let config = Config::load(Some(home.path()), None, &Environment::default(), &[]).unwrap();
     let vectors = Vectors::new(Some(load_embedder(&config).unwrap()));

@@ -166,8 +166,7 @@ fn lie(kind: Lie, seed: usize, offered: &[Offered]) -> Option<(String, String)> 
         Lie::HidesASecondSentence => {
             let hidden = "Aspirin cures migraine in elderly patients".to_owned();
             let joint = [". ", "; ", ".\n", " — "][seed % 4];
-            let said = format!("{}{joint}{hidden} [{}].", any.text, any.n);
-            Some((streamed(&[&said]), hidden))
+            Some((streamed(&[&format!("{}{joint}{hidden} [{}].", any.text, any.n)]), hidden))
         }
     }
 }

@@ -9,10 +9,15 @@ use crate::provider_server::{Answer, Asked, Provider};
 use crate::support::{Home, root};
 
 /// The recordings, when they are here.
-#[allow(clippy::disallowed_methods)] // A test may look where its data lie.
 pub fn recordings(of: &str) -> Option<PathBuf> {
+    shared(&format!("api/{of}"))
+}
+
+/// A folder of the shared data, when it is here.
+#[allow(clippy::disallowed_methods)] // A test may look where its data lie.
+pub fn shared(of: &str) -> Option<PathBuf> {
     let shared = std::env::var_os("LECTERN_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from);
-    let folder = shared.join("api").join(of);
+    let folder = shared.join(of);
     if folder.is_dir() {
         return Some(folder);
     }

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -13,10 +14,13 @@ use crate::store::{ModelCall, StoreError};
 #[derive(Debug, Serialize)]
 pub(super) struct Trace {
     id: String,
-    /// `running`, `interrupted` or `ended`.
+    /// `waiting`, `running`, `interrupted` or `ended`.
     state: &'static str,
     background: bool,
+    /// When it was asked for.
     began_at: String,
+    /// When it begins at the soonest, where that was asked for.
+    not_before: Option<Timestamp>,
     ended_at: Option<String>,
     /// What was asked.
     request: Box<RawValue>,
@@ -56,12 +60,14 @@ pub(super) async fn get(State(state): State<ApiState>, Path(id): Path<String>) -
     let standing = match (&run.ended_at, under_way) {
         (Some(_), _) => "ended",
         (None, true) => "running",
+        (None, false) if run.not_before.is_some() && steps.is_empty() && events.is_empty() => "waiting",
         (None, false) => "interrupted",
     };
     Ok(Json(Trace {
         state: standing,
         background: run.background,
         began_at: run.began_at,
+        not_before: run.not_before,
         ended_at: run.ended_at,
         request: raw(run.request)?,
         steps,

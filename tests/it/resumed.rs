@@ -126,6 +126,8 @@ fn a_run_that_is_to_wait_begins_at_its_time_also_after_a_restart_or_when_it_is_t
     let (soon, late) = (waits(&server, 4), waits(&server, 7_200));
     let detail = server.get(&format!("/v1/answers/{late}")).problem(404);
     assert!(detail.contains("begins at"), "{detail}");
+    let trace = server.get(&format!("/v1/runs/{late}/trace")).json();
+    assert_eq!((&trace["state"], trace["not_before"].is_string()), (&"waiting".into(), true));
     server.kill();
     let server = home.serve();
     let answer = eventually(|| stored(&server, &soon));

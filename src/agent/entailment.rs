@@ -12,9 +12,9 @@ use super::desk::Step;
 use super::draft::passages;
 use super::evidence::Evidence;
 use super::verify::{Verdict, Verifier, cited_numbers};
-use super::whole::Whole;
+use super::whole::{Whole, object_request};
 use super::write::Writer;
-use crate::llm::{ChatRequest, Message, Thinking};
+use crate::llm::{ChatRequest, Message};
 
 const INSTRUCTION: &str = include_str!("prompts/entailment.md");
 /// The longest reply, in tokens.
@@ -119,17 +119,13 @@ impl<'e> Writer<'_, 'e> {
         let evidence: Vec<&Evidence> = self.retrieved.evidence.iter().filter(|e| cited.contains(&e.n)).collect();
         let listed: Vec<String> =
             shown.iter().zip(1..).map(|(sentence, n)| format!("{n}. {}", sentence.trim())).collect();
-        ChatRequest {
-            messages: vec![
+        object_request(
+            vec![
                 Message::system(INSTRUCTION),
                 Message::user(passages(&evidence)),
                 Message::user(format!("Sentences:\n{}", listed.join("\n"))),
             ],
-            temperature: Some(0.0),
-            max_tokens: Some(LONGEST),
-            json: true,
-            thinking: Some(Thinking::Off),
-            ..ChatRequest::default()
-        }
+            LONGEST,
+        )
     }
 }

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::AgentError;
 use super::checking::{Checking, Failed};
 use super::desk::Step;
-use super::whole::Whole;
+use super::whole::{Whole, object_request};
 use super::write::{Drafted, Writer};
-use crate::llm::{ChatRequest, Message, Thinking};
+use crate::llm::{ChatRequest, Message};
 
 const INSTRUCTION: &str = include_str!("prompts/repair.md");
 /// The most sentences that are given back; a draft of which more fail is not worth it.
@@ -73,14 +73,7 @@ impl Writer<'_, '_> {
             .map(|(Failed { removed, .. }, n)| format!("{n}. {} ({})", removed.text, removed.reason.explained()));
         let listed: Vec<String> = listed.collect();
         messages.push(Message::user(format!("{INSTRUCTION}\n{}", listed.join("\n"))));
-        ChatRequest {
-            messages,
-            temperature: Some(0.0),
-            max_tokens: Some(LONGEST.min(self.settings.max_output_tokens)),
-            json: true,
-            thinking: Some(Thinking::Off),
-            ..ChatRequest::default()
-        }
+        object_request(messages, LONGEST.min(self.settings.max_output_tokens))
     }
 }
 

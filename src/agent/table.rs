@@ -14,10 +14,10 @@ use super::evidence::{Evidence, cosine};
 use super::notice::{Shortfall, Unasked, joined, stood_in};
 use super::repair::is_one;
 use super::verify::{Verdict, Verifier, one_cell, set_apart};
-use super::whole::Whole;
+use super::whole::{Whole, object_request};
 use super::words::{content_stems, coverage};
 use super::write::{Writer, Written};
-use crate::llm::{ChatRequest, Message, Thinking};
+use crate::llm::{ChatRequest, Message};
 
 const INSTRUCTION: &str = include_str!("prompts/table.md");
 /// The most papers that are compared.
@@ -264,16 +264,15 @@ impl<'e> Writer<'_, 'e> {
         let mut evidence: Vec<&Evidence> =
             papers.iter().flat_map(|paper| paper.passages.iter().copied().take(best(paper))).collect();
         evidence.sort_by_key(|evidence| evidence.n);
-        let request =
-            draft::request(&self.plan.question, &evidence, false, LONGEST.min(self.settings.max_output_tokens));
-        let mut messages = request.messages;
+        let longest = LONGEST.min(self.settings.max_output_tokens);
+        let mut messages = draft::request(&self.plan.question, &evidence, false, longest).messages;
         if let Some(first) = messages.first_mut() {
             *first = Message::system(INSTRUCTION);
         }
         let rows: Vec<String> =
             papers.iter().filter_map(|paper| paper.passages.first()).map(|best| best.n.to_string()).collect();
         messages.push(Message::user(format!("Rows: {}\nAspects: {}", rows.join(", "), aspects.join("; "))));
-        ChatRequest { messages, temperature: Some(0.0), json: true, thinking: Some(Thinking::Off), ..request }
+        object_request(messages, longest)
     }
 }
 

@@ -5,7 +5,19 @@ use serde::de::DeserializeOwned;
 
 use super::purse::Call;
 use super::write::ended_early;
-use crate::llm::{ChatEvent, LlmError, Usage};
+use crate::llm::{ChatEvent, ChatRequest, LlmError, Message, Thinking, Usage};
+
+/// The request for one JSON object, said in the same words whenever the same is asked. (A message has to speak of JSON.)
+pub(super) fn object_request(messages: Vec<Message>, longest: u32) -> ChatRequest {
+    ChatRequest {
+        messages,
+        temperature: Some(0.0),
+        max_tokens: Some(longest),
+        json: true,
+        thinking: Some(Thinking::Off),
+        ..ChatRequest::default()
+    }
+}
 
 /// All that came of a call, which has yet to be settled.
 pub(super) struct Whole {

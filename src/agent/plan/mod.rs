@@ -13,9 +13,9 @@ use super::answer::{Exchange, LONGEST_ASPECT};
 use super::desk::Step;
 use super::purse::Purse;
 use super::run::Run;
-use super::whole::Whole;
+use super::whole::{Whole, object_request};
 use super::{AgentError, Question};
-use crate::llm::{ChatRequest, Message, Thinking};
+use crate::llm::{ChatRequest, Message};
 
 const INSTRUCTION: &str = include_str!("../prompts/plan.md");
 /// The name of this step in a run.
@@ -104,14 +104,10 @@ fn request(question: &Question, earlier: &[Exchange]) -> ChatRequest {
     for exchange in earlier {
         said.push_str(&format!("Earlier question: {}\nEarlier answer: {}\n\n", exchange.question, exchange.answer));
     }
-    ChatRequest {
-        messages: vec![Message::system(INSTRUCTION), Message::user(format!("{said}Question: {}", question.text()))],
-        temperature: Some(0.0),
-        max_tokens: Some(LONGEST),
-        json: true,
-        thinking: Some(Thinking::Off),
-        ..ChatRequest::default()
-    }
+    object_request(
+        vec![Message::system(INSTRUCTION), Message::user(format!("{said}Question: {}", question.text()))],
+        LONGEST,
+    )
 }
 
 /// A model's plan, as far as the question bears it out.

@@ -11,10 +11,10 @@ use super::super::draft::passages;
 use super::super::evidence::Evidence;
 use super::super::plan::Plan;
 use super::super::run::Run;
-use super::super::whole::Whole;
+use super::super::whole::{Whole, object_request};
 use super::super::{AgentError, purse::Purse};
 use super::Pool;
-use crate::llm::{ChatRequest, Message, Thinking};
+use crate::llm::{ChatRequest, Message};
 
 const INSTRUCTION: &str = include_str!("../prompts/judge.md");
 /// The longest judgement, in tokens.
@@ -106,18 +106,14 @@ pub(super) async fn rate(
 fn request(plan: &Plan, unrated: &[Evidence]) -> ChatRequest {
     let listed: Vec<String> = (1..).zip(&plan.queries).map(|(n, query)| format!("{n}. {query}")).collect();
     let shown: Vec<&Evidence> = unrated.iter().collect();
-    ChatRequest {
-        messages: vec![
+    object_request(
+        vec![
             Message::system(INSTRUCTION),
             Message::user(passages(&shown)),
             Message::user(format!("Questions:\n{}", listed.join("\n"))),
         ],
-        temperature: Some(0.0),
-        max_tokens: Some(LONGEST),
-        json: true,
-        thinking: Some(Thinking::Off),
-        ..ChatRequest::default()
-    }
+        LONGEST,
+    )
 }
 
 #[cfg(test)]

@@ -16,25 +16,33 @@ pub(super) struct Checking<'e> {
     form: Form,
     /// What has stood so far and is told when a model has seen it too; none where it is told at once.
     pub held: Option<Vec<Held>>,
+    /// How many sentences were drafted so far.
+    drafted: usize,
 }
 
-/// A sentence that did not stand, and the heading that it came under.
+/// Where in a draft a sentence stands: the how manieth it is, and the heading that it came under.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Spot {
+    no: usize,
+    pub under: Option<String>,
+}
+
+/// A sentence that did not stand.
 pub(super) struct Failed {
     pub removed: Removed,
-    pub under: Option<String>,
+    pub spot: Spot,
 }
 
-/// A sentence that stood, as it was drafted, and the heading that it came under.
-#[derive(Clone)]
+/// A sentence that stood, as it was drafted or said anew.
 pub(super) struct Held {
     pub sentence: String,
-    pub under: Option<String>,
+    pub spot: Spot,
 }
 
 impl<'e> Checking<'e> {
     /// Nothing checked yet. With `held`, what stands is not told before somebody says so.
     pub fn new(verifier: Verifier<'e>, form: Form, held: bool) -> Self {
-        Self { verifier, failed: Vec::new(), form, held: held.then(Vec::new) }
+        Self { verifier, failed: Vec::new(), form, held: held.then(Vec::new), drafted: 0 }
     }
 
     /// Checks a sentence; one that stands is told, one that does not waits.
@@ -46,15 +54,16 @@ impl<'e> Checking<'e> {
             self.verifier.head(sentence);
             return Ok(());
         }
-        let under = self.verifier.section().map(str::to_owned);
+        self.drafted += 1;
+        let spot = Spot { no: self.drafted, under: self.verifier.section().map(str::to_owned) };
         match self.verifier.check(sentence, vectors).await? {
-            Verdict::Passed(claim) => self.stood(sentence, under, &claim, log),
-            Verdict::Failed(removed) => self.failed.push(Failed { removed, under }),
+            Verdict::Passed(claim) => self.stood(sentence, spot, &claim, log),
+            Verdict::Failed(removed) => self.failed.push(Failed { removed, spot }),
         }
         Ok(())
     }
 
-    /// Checks a sentence that takes the place of one that failed, under the heading of that; whether it stands.
+    /// Checks a sentence that takes the place of one that failed; whether it stands. What is told already stays before it.
     pub async fn check_instead(
         &mut self,
         sentence: &str,
@@ -62,19 +71,19 @@ impl<'e> Checking<'e> {
         vectors: &Vectors,
         log: &EventLog,
     ) -> Result<bool, AgentError> {
-        self.go_under(failed.under.as_deref());
+        self.go_under(failed.spot.under.as_deref());
         match self.verifier.check(sentence, vectors).await? {
             Verdict::Passed(claim) => {
-                self.stood(sentence, failed.under.clone(), &claim, log);
+                self.stood(sentence, failed.spot.clone(), &claim, log);
                 Ok(true)
             }
             Verdict::Failed(_) => Ok(false),
         }
     }
 
-    fn stood(&mut self, sentence: &str, under: Option<String>, claim: &Claim, log: &EventLog) {
+    fn stood(&mut self, sentence: &str, spot: Spot, claim: &Claim, log: &EventLog) {
         match &mut self.held {
-            Some(held) => held.push(Held { sentence: sentence.to_owned(), under }),
+            Some(held) => held.push(Held { sentence: sentence.to_owned(), spot }),
             None => tell(claim, &mut self.verifier, log),
         }
     }

@@ -52,7 +52,7 @@ impl<'e> Writer<'_, 'e> {
                 held.push(shown);
             } else {
                 let removed = Removed { text: shown.sentence.trim().to_owned(), reason: RemovalReason::Unsupported };
-                checking.failed.push(Failed { removed, under: shown.under });
+                checking.failed.push(Failed { removed, spot: shown.spot });
             }
         }
         Ok(notice)
@@ -82,14 +82,16 @@ impl<'e> Writer<'_, 'e> {
 
     /// Puts what is held into the answer, and tells it.
     pub(super) async fn release(&self, checking: &mut Checking<'e>) -> Result<(), AgentError> {
-        let Some(held) = checking.held.take() else { return Ok(()) };
+        let Some(mut held) = checking.held.take() else { return Ok(()) };
+        // What was said anew stands where the first try did.
+        held.sort_by(|one, other| one.spot.cmp(&other.spot));
         let before = std::mem::replace(&mut checking.verifier, Verifier::new(&self.retrieved.evidence, ""));
         checking.verifier.take_over_removed(before);
-        for Held { sentence, under } in held {
-            checking.go_under(under.as_deref());
+        for Held { sentence, spot } in held {
+            checking.go_under(spot.under.as_deref());
             match checking.verifier.check(&sentence, self.vectors()).await? {
                 Verdict::Passed(claim) => tell(&claim, &mut checking.verifier, self.log()),
-                Verdict::Failed(removed) => checking.failed.push(Failed { removed, under }),
+                Verdict::Failed(removed) => checking.failed.push(Failed { removed, spot }),
             }
         }
         Ok(())

@@ -143,6 +143,10 @@ fn a_review_without_a_model_quotes_under_what_was_searched_for() {
 fn what_is_repaired_in_a_review_stands_under_its_own_heading() {
     let provider = model(|asks, asked| match asks {
         Asks::Plan => (200, json!({"queries": ["layer normalization", "batch normalization"]}).to_string()),
+        Asks::Entailment => {
+            let sentences = body(asked)["messages"][2]["content"].as_str().unwrap().lines().count() - 1;
+            (200, json!({"follows": vec![true; sentences]}).to_string())
+        }
         Asks::Repair => {
             let layer = number_of(asked, LAYER);
             let first = format!(
@@ -168,14 +172,27 @@ fn what_is_repaired_in_a_review_stands_under_its_own_heading() {
     });
     let home = home_of(&provider);
     let asked = json!({"question": COMPARISON, "mode": "review", "stream": true});
+    let headings = |answer: &Value| -> Vec<String> {
+        let sections = answer["sections"].as_array().unwrap().iter();
+        sections.map(|section| section["title"].as_str().unwrap().to_owned()).collect()
+    };
     let seen = events(&home.serve().post("/v1/answers", &asked).body);
     let answer = &seen.last().unwrap().2;
-    let headings: Vec<&str> =
-        answer["sections"].as_array().unwrap().iter().map(|section| section["title"].as_str().unwrap()).collect();
     assert_eq!(
-        headings,
+        headings(answer),
         ["Statistics of a batch", "One case", "Further findings", "Statistics of a batch"],
         "{answer}"
     );
     assert_eq!(told(&seen), answer["text"].as_str().unwrap());
+    // Where nothing was told before, each sentence stands where it was drafted.
+    let home = home.set("LECTERN__AGENT__ENTAILMENT", "model").set("LECTERN__AGENT__CACHE", "false");
+    let seen = events(&home.serve().post("/v1/answers", &asked).body);
+    let answer = &seen.last().unwrap().2;
+    assert_eq!(headings(answer), ["Statistics of a batch", "One case"], "{answer}");
+    let text = answer["text"].as_str().unwrap();
+    assert!(
+        text.starts_with("Layer normalization computes its statistics from all units of a layer for one case"),
+        "{text}"
+    );
+    assert_eq!(told(&seen), text);
 }

@@ -95,6 +95,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Config { what: ConfigCommand::Show } => inspect::config_show(&config, &mut output),
         Command::Config { what: ConfigCommand::Check } => inspect::config_check(&config, &mut output),
         Command::Doctor => doctor::doctor(config, &mut output).await,
+        Command::Eval { what: Eval::Answers(args) } => evaluate::answers_command(config, args, &mut output).await,
         Command::Eval { what: Eval::Retrieval { data, mode } } => {
             evaluate::retrieval_command(&config, &data, mode, &mut output).await
         }

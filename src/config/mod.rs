@@ -205,6 +205,23 @@ impl Config {
         self.layers.iter().map(show).chain(jobs).collect()
     }
 
+    /// The same for another library, in a folder of its own: nothing of this one's is touched, and models and prices are where they
+    /// are.
+    #[must_use]
+    pub fn elsewhere(self, home: &Path) -> Self {
+        let models = self.models_dir().display().to_string();
+        let mut other = self.clone();
+        other.home = home.to_owned();
+        other.settings.embedding.dir = models;
+        other.settings.store.url = String::new();
+        other.settings.index.dense = Dense::Edge;
+        if !self.settings.llm.prices.is_empty() {
+            other.settings.llm.prices = self.home.join(&self.settings.llm.prices).display().to_string();
+        }
+        other.jobs.clear();
+        other
+    }
+
     /// Where the models and the ONNX Runtime are.
     #[must_use]
     pub fn models_dir(&self) -> PathBuf {

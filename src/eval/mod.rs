@@ -1,13 +1,19 @@
 //! How good it is: suites, metrics and reports.
 
+mod answers;
 mod beir;
 mod metrics;
+mod points;
 mod retrieval;
 mod routing;
 mod speed;
+mod suite;
 
+pub use answers::{AnswersError, AnswersReport, KindReport, Latency, QuestionReport, answers, fill, page};
 pub use beir::{Dataset, DatasetError};
-pub use metrics::{Interval, Scores, bootstrap, percentile, score};
+pub use metrics::{Interval, Scores, bootstrap, interval_of, percentile, score};
 pub use retrieval::{ModeReport, RetrievalReport, retrieval};
 pub use routing::{Bin, RoutedQuestion, RoutingReport, SourceReport, Wanted, read_questions, routing};
+pub use points::{Point, coverage_of};
 pub use speed::{Load, Memory, SpeedReport, Times, queries_of};
+pub use suite::{HOLD_OUT, Kind, Suite, SuiteError, SuiteLibrary, SuiteQuestion};

@@ -16,6 +16,8 @@ pub enum Stage {
     Storing,
     /// Papers go from the store into the index.
     Indexing,
+    /// The questions of a suite are answered.
+    Asking,
 }
 
 impl Stage {
@@ -26,6 +28,7 @@ impl Stage {
             Self::Reading => "reading",
             Self::Storing => "storing",
             Self::Indexing => "indexing",
+            Self::Asking => "asking",
         }
     }
 }

@@ -1,9 +1,13 @@
 //! `eval`.
 
+mod answers;
+
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use answers::AnswersArgs;
+pub(crate) use answers::answers_command;
 use clap::Subcommand;
 use index::{EdgeStore, HybridIndex, IndexSettings, Mode, VectorStore};
 
@@ -18,6 +22,8 @@ use router::Router;
 /// What to measure.
 #[derive(Debug, Subcommand)]
 pub enum Eval {
+    /// How good answers are: a suite of questions with the papers that answer them
+    Answers(AnswersArgs),
     /// Search quality and speed on a BEIR folder: corpus.jsonl, queries.jsonl, qrels/*.tsv
     Retrieval {
         /// The folder

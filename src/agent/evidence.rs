@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use index::{Embedder, HybridIndex, IndexError, QueryReading, SearchHit};
+use index::{Embedder, HybridIndex, IndexError, QueryReading, SearchHit, Wording};
 use paper::Paper;
 
 use super::injection::is_order;
@@ -74,20 +74,20 @@ pub struct Vectors {
     embedder: Option<Arc<dyn Embedder>>,
     memory: Memory,
     /// Kept as long as its model is used.
-    _index: Option<HybridIndex>,
+    index: Option<HybridIndex>,
 }
 
 impl Vectors {
     /// With a model, or without.
     #[must_use]
     pub fn new(embedder: Option<Arc<dyn Embedder>>) -> Self {
-        Self { embedder, memory: Memory::default(), _index: None }
+        Self { embedder, memory: Memory::default(), index: None }
     }
 
     /// With the model that belongs to an index, and what is remembered of it.
     #[must_use]
     pub fn of_index(index: HybridIndex, memory: &Memory) -> Self {
-        Self { embedder: index.embedder(), memory: memory.clone(), _index: Some(index) }
+        Self { embedder: index.embedder(), memory: memory.clone(), index: Some(index) }
     }
 
     /// The vectors of texts, in their order; nothing without a model.
@@ -137,6 +137,17 @@ impl Vectors {
     pub async fn reading_of(&self, text: &str) -> Result<Option<QueryReading>, IndexError> {
         let text = text.to_owned();
         self.run(move |embedder| embedder.read_query(&text)).await
+    }
+
+    /// How far texts have the words of a question; nothing is known of that without an index.
+    ///
+    /// # Errors
+    /// When the index cannot be read or the model fails.
+    pub async fn wording(&self, question: &str, texts: Vec<String>) -> Result<Wording, IndexError> {
+        match &self.index {
+            Some(index) => index.wording(question, texts).await,
+            None => Ok(Wording::default()),
+        }
     }
 
     /// The name of the model.

@@ -102,7 +102,9 @@ impl<'e> Writer<'_, 'e> {
                         let cell = said.get(row).and_then(|row| row.get(at)).and_then(Option::as_ref);
                         self.checked_cell(&mut verifier, cell, &doubted).await?
                     }
-                    None => quoted.get(at).copied().flatten().and_then(|(n, start, end)| verifier.quote(n, start, end)),
+                    None => {
+                        quoted.get(at).copied().flatten().and_then(|(n, start, end)| verifier.quote(n, start, end, &[]))
+                    }
                 };
                 if let Some(claim) = &claim {
                     self.log().add("token", &json!({"text": verifier.newest_text()}));

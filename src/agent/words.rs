@@ -100,6 +100,51 @@ pub fn names(text: &str) -> BTreeSet<String> {
     named.map(|word| word.trim_end_matches('s').to_lowercase()).collect()
 }
 
+/// The names of a question that what answers it must have, written as [`flattened`] writes them. A name in brackets explains another
+/// one; what follows a name after a hyphen in small letters (`HIV-related`) is no part of it.
+#[must_use]
+pub fn demanded_names(question: &str) -> BTreeSet<String> {
+    let mut depth = 0_usize;
+    let bare = question.chars().map(|c| {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > 0 || c == ')' { ' ' } else { c }
+    });
+    let bare: String = bare.collect();
+    let words = bare.split(|c: char| !(c.is_alphanumeric() || c == '-')).map(|word| word.trim_matches('-'));
+    words.filter_map(name_in).collect()
+}
+
+/// The name in a word with its hyphens; none in an ordinary one.
+fn name_in(word: &str) -> Option<String> {
+    const SHORT: usize = 2;
+    let is_small = |part: &&str, least: usize| part.chars().count() > least && part.chars().all(char::is_lowercase);
+    let mut parts: Vec<&str> = word.split('-').collect();
+    while parts.len() > 1 && parts.last().is_some_and(|last| is_small(last, SHORT)) {
+        parts.pop();
+    }
+    let rest_is_a_name = |parts: &[&str]| parts.iter().skip(1).any(|part| part.chars().any(char::is_uppercase));
+    let small_first = |parts: &[&str]| parts.first().is_some_and(|first| is_small(first, SHORT + 1));
+    while small_first(&parts) && rest_is_a_name(&parts) {
+        parts.remove(0);
+    }
+    let name = parts.join("-");
+    let has_mark = name.chars().skip(1).any(|c| c.is_uppercase() || c.is_ascii_digit());
+    (has_mark && name.chars().any(char::is_alphabetic)).then(|| flattened(name.trim_end_matches('s')))
+}
+
+/// A text in small letters without white space and hyphens, so that `GPT-3`, `GPT 3` and `GPT3` are one.
+#[must_use]
+pub fn flattened(text: &str) -> String {
+    text.chars()
+        .filter(|c| !(c.is_whitespace() || matches!(c, '-' | '\u{2010}' | '\u{2011}')))
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
 /// A sentence's parts, cut at its commas, brackets and conjunctions.
 #[must_use]
 pub fn parts(sentence: &str) -> Vec<String> {
@@ -199,6 +244,21 @@ mod tests {
             names("The BERTs beat GPT-3 and ImageNet; word2vec too. Transformer"),
             set(&["bert", "gpt-3", "imagenet", "word2vec"])
         );
+    }
+
+    #[test]
+    fn the_names_that_an_answer_must_have_are_those_of_the_question_itself() {
+        for (question, names) in [
+            ("Which score did GPT-3 reach on WMT 2014?", &["gpt3", "wmt"][..]),
+            ("Does DBE (DBE-2) help HIV-related illness?", &["dbe", "hiv"]),
+            ("Is a 22-item test used for English-Russian health-related work?", &["englishrussian"]),
+            ("Is interleukin-1 blocked by anti-PD-1 drugs?", &["interleukin1", "pd1"]),
+            ("Do BERTs use attention?", &["bert"]),
+            ("Why does (a) unclosed bracket (RNA hide DNA?", &[]),
+        ] {
+            assert_eq!(demanded_names(question), set(names), "{question}");
+        }
+        assert_eq!(flattened("GPT 3, GPT\u{2011}3"), "gpt3,gpt3");
     }
 
     #[test]

@@ -11,10 +11,11 @@ use super::evidence::{Evidence, Vectors};
 use super::notice::{Shortfall, Unasked, joined, stood_in};
 use super::plan::Plan;
 use super::purse::{Call, Purse};
+use super::quote::{self, Chosen, Reading};
 use super::retrieve::Retrieved;
 use super::run::Run;
 use super::verify::Verifier;
-use super::{AgentError, Settings, draft, quote};
+use super::{AgentError, Settings, draft};
 use crate::llm::{ChatEvent, ChatRequest, FinishReason, LlmError, Usage};
 
 /// What a quoting answer begins with.
@@ -126,20 +127,16 @@ impl<'e> Writer<'_, 'e> {
         verifier.take_over_removed(before);
         // Nothing to choose from needs no vector.
         if !evidence.is_empty() {
-            let in_sections = self.form == Form::Sections && self.plan.queries.len() > 1;
-            let parts = if in_sections { self.plan.queries.get(1..) } else { self.plan.queries.get(..1) };
+            let parts = self.plan.queries.get(1..).unwrap_or_default();
             let mut quoted = std::collections::HashSet::new();
-            for query in parts.unwrap_or_default() {
-                if in_sections {
-                    verifier.head(query);
+            for (heading, chosen) in self.chosen(parts).await? {
+                if let Some(heading) = heading {
+                    verifier.head(heading);
                 }
-                let vector = self.vectors().of_query(query).await?;
-                for chosen in quote::choose(query, vector.as_deref(), evidence) {
-                    let is_new = quoted.insert((chosen.n, chosen.start));
-                    if !is_new {
-                        continue;
-                    }
-                    if let Some(claim) = verifier.quote(chosen.n, chosen.start, chosen.end) {
+                for Chosen { n, start, end, also } in chosen {
+                    if quoted.insert((n, start))
+                        && let Some(claim) = verifier.quote(n, start, end, &also)
+                    {
                         tell(&claim, &mut verifier, self.log());
                     }
                 }
@@ -147,6 +144,22 @@ impl<'e> Writer<'_, 'e> {
         }
         let notice = joined([self.retrieved.notice.clone(), notice]);
         Ok(Written { verifier, model: "quote".to_owned(), route: Route::Quote, notice })
+    }
+
+    /// The sentences that are quoted: in a review under each part of the question, else of all of it.
+    async fn chosen<'p>(&self, parts: &'p [String]) -> Result<Vec<(Option<&'p String>, Vec<Chosen>)>, AgentError> {
+        let evidence = &self.retrieved.evidence;
+        let mut readings = Vec::with_capacity(parts.len());
+        for part in parts {
+            readings.push(Reading::of(part, false, evidence, self.vectors()).await?);
+        }
+        if self.form == Form::Sections && !parts.is_empty() {
+            let read = parts.iter().zip(&readings);
+            return Ok(read.map(|(part, reading)| (Some(part), quote::choose(reading, &[], evidence))).collect());
+        }
+        let subject = self.plan.subject();
+        let whole = Reading::of(&subject, subject == self.plan.question, evidence, self.vectors()).await?;
+        Ok(vec![(None, quote::choose(&whole, &readings, evidence))])
     }
 
     /// The request for the draft over the best passages, so many of them; all for a share of 1.

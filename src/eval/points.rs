@@ -78,7 +78,7 @@ mod tests {
         for (point, made) in [
             (any(&["28.4 BLEU"]), 1.0),
             (any(&["28 BLEU"]), 0.0),
-            (any(&["41.8", "8 GPU"]), 1.0),
+            (any(&["41.8", "8 GPUs"]), 1.0),
             (any(&["recurrences"]), 1.0),
             (any(&["convolution"]), 0.0),
         ] {

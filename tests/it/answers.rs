@@ -119,3 +119,35 @@ fn an_answer_streams_its_steps_and_can_be_read_again_from_any_event() {
     assert_eq!(bibliography.kind, "application/vnd.citationstyles.csl+json; charset=utf-8");
     assert_eq!(bibliography.json()[0]["title"], "Attention Is All You Need");
 }
+
+/// What is asked of papers (who wrote them, when) is no word that a sentence has to have.
+#[test]
+fn a_question_that_asks_for_certain_papers_is_answered_from_them() {
+    let home = Home::with_samples();
+    let answer = home
+        .run(&[
+            "--json",
+            "ask",
+            "How do papers by Ashish Vaswani published before 2019 replace recurrence with attention?",
+        ])
+        .exited(0)
+        .json();
+    let cited = &answer["citations"][0];
+    assert_eq!(cited["reference"]["title"], "Attention Is All You Need", "{answer}");
+}
+
+/// Neither paper speaks of both systems.
+#[test]
+fn a_comparison_quotes_a_paper_of_each_side() {
+    let home = Home::with_samples();
+    let question = "Compare how InstructGPT and DPO turn human preferences into a better policy.";
+    let answer = home.run(&["--json", "ask", question]).exited(0).json();
+    let cited: Vec<&str> = answer["citations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|citation| citation["reference"]["title"].as_str().unwrap())
+        .collect();
+    let has = |title: &str| cited.iter().any(|cited| cited.starts_with(title));
+    assert!(has("Direct Preference Optimization") && has("Training language models to follow"), "{cited:?}");
+}

@@ -160,6 +160,20 @@ impl Pieces {
         vector
     }
 
+    /// Whether the model has a word as a whole, and not only in parts.
+    #[must_use]
+    pub fn has_whole(&self, word: &str) -> bool {
+        self.tokenizer.encode_fast(word, false).is_ok_and(|encoded| encoded.get_ids().len() == 1)
+    }
+
+    /// For each piece of a query whether it is a whole word.
+    #[must_use]
+    pub fn are_whole(&self, query: &[QueryPiece]) -> Vec<bool> {
+        let goes_on = |of: &QueryPiece| self.tokenizer.id_to_token(of.piece).is_some_and(|word| word.starts_with("##"));
+        let next = query.iter().skip(1).map(goes_on).chain([false]);
+        query.iter().zip(next).map(|(of, next_goes_on)| !goes_on(of) && !next_goes_on).collect()
+    }
+
     fn says_something(&self, piece: u32) -> bool {
         let word = self.tokenizer.id_to_token(piece).unwrap_or_default();
         !self.is_mark(piece) && word.chars().any(char::is_alphanumeric) && !is_stop_word(&word)

@@ -55,6 +55,15 @@ fn a_document_is_as_close_as_the_nearest_of_its_words() {
 }
 
 #[test]
+fn words_that_the_model_has_as_a_whole_are_told_from_those_it_has_in_parts() {
+    let pieces = pieces();
+    assert!(pieces.has_whole("Cat") && !pieces.has_whole("cats") && !pieces.has_whole("cat dog"));
+    let query = pieces.of_query(&[2, 3, 7, 4], &[1.0; 12]);
+    assert_eq!(pieces.are_whole(&query), [true, false, false, true], "cat dog ##s car");
+    assert_eq!(pieces.are_whole(&[]), [] as [bool; 0]);
+}
+
+#[test]
 fn a_damaged_table_is_told() {
     let whole = bytes();
     for length in 0..whole.len() {

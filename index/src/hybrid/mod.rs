@@ -2,6 +2,7 @@ mod nothing;
 mod rank;
 mod rerank;
 mod search;
+mod wording;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use paper::PaperId;
 pub use search::MOST_SHOWN;
+pub use wording::Wording;
 pub use write::Prepared;
 
 use crate::layout::Layout;

@@ -138,6 +138,25 @@ impl Snapshot {
         Ok(inverse_frequency(frequency, self.searcher.num_docs()))
     }
 
+    /// The inverse document frequency of what no passage has.
+    pub(crate) fn weight_of_unseen(&self) -> f32 {
+        inverse_frequency(0, self.searcher.num_docs())
+    }
+
+    /// The different words of a text, stop words left out, each with its inverse document frequency.
+    pub(crate) fn word_weights(&self, text: &str) -> Result<Vec<(String, f32)>, IndexError> {
+        let mut weights: Vec<(String, f32)> = Vec::new();
+        let mut seen = std::collections::HashSet::new();
+        for word in super::analyzer::words(text, super::words::MAX_WORDS) {
+            let typed = text.get(word.bytes).unwrap_or_default();
+            if seen.insert(word.stem.clone()) {
+                let weight = inverse_frequency(self.frequency(&word.stem)?, self.searcher.num_docs());
+                weights.push((typed.to_owned(), weight));
+            }
+        }
+        Ok(weights)
+    }
+
     /// Whether any passage has what must be there, whatever else the words are.
     pub(crate) fn has_any(&self, words: &QueryWords, conditions: &Conditions) -> Result<bool, IndexError> {
         let query = words.demands(self.fields, conditions);

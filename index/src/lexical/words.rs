@@ -13,7 +13,7 @@ use crate::filter::{Conditions, Years};
 use crate::syntax::{Asks, Typed};
 
 /// Words of a query beyond these are not read.
-const MAX_WORDS: usize = 512;
+pub(super) const MAX_WORDS: usize = 512;
 /// Of its different words the rarest are searched for.
 const MAX_TERMS: usize = 64;
 /// What a word in the title counts beside the same word in title and text.

@@ -35,6 +35,49 @@ pub fn demands(question: &str, this_year: i16) -> Filter {
     Filter { year_from, year_to, authors: authors(&words), venues: venues(&words), ..Filter::default() }
 }
 
+/// Words that lead to a demand and say nothing without it.
+const TURNS: [&str; 12] =
+    ["by", "in", "at", "since", "before", "after", "from", "between", "until", "and", "to", "published"];
+
+/// A question without the words by which it asks for certain papers, as far as a filter has them: `Which papers by Vaswani are about
+/// attention?` is about attention. As it is where nothing would be left.
+#[must_use]
+pub fn subject(question: &str, demanded: &Filter) -> String {
+    if *demanded == Filter::default() {
+        return question.to_owned();
+    }
+    let lower = |text: &String| text.to_lowercase();
+    let names: Vec<String> = demanded.authors.iter().chain(&demanded.venues).map(lower).collect();
+    let years: Vec<String> = [demanded.year_from, demanded.year_to]
+        .into_iter()
+        .flatten()
+        // "After 2019" asks for papers from 2020 on, and "before 2019" for those up to 2018.
+        .flat_map(|year| [year - 1, year, year + 1])
+        .map(|year| year.to_string())
+        .collect();
+    let demands = |word: &str| {
+        let word = word.trim_matches(|c: char| !c.is_alphanumeric()).trim_end_matches("'s").to_lowercase();
+        let named = names.iter().any(|name| name.split_whitespace().any(|part| part == word));
+        !word.is_empty() && (named || years.contains(&word) || WORKS.contains(&word.as_str()))
+    };
+    let mut rest: Vec<&str> = Vec::new();
+    let mut after_demand = false;
+    for word in question.split_whitespace() {
+        if demands(word) {
+            // "Published before", "by": the turn of phrase goes with what it asks for.
+            while rest.last().is_some_and(|last| TURNS.contains(&last.to_lowercase().as_str())) {
+                rest.pop();
+            }
+            after_demand = true;
+        } else if !(after_demand && TURNS.contains(&word.to_lowercase().as_str())) {
+            rest.push(word);
+            after_demand = false;
+        }
+    }
+    let rest = rest.join(" ");
+    if content_stems(&rest).is_empty() { question.to_owned() } else { rest }
+}
+
 /// A word as it is written, without the punctuation around it, and whether punctuation follows it.
 #[derive(Debug, Clone)]
 struct Word<'t> {
@@ -286,6 +329,20 @@ mod tests {
                 ),
                 "{question}"
             );
+        }
+    }
+
+    #[test]
+    fn what_a_question_is_about_is_told_without_the_papers_that_it_asks_for() {
+        for (question, about) in [
+            ("Which papers by Ashish Vaswani are about attention?", "Which are about attention?"),
+            ("What was found since 2020 about dropout?", "What was found about dropout?"),
+            ("Which papers before 2018 use LSTMs?", "Which use LSTMs?"),
+            ("What was published at NeurIPS on diffusion?", "What was on diffusion?"),
+            ("Papers by Vaswani?", "Papers by Vaswani?"),
+            ("Is attention studied in 2014?", "Is attention studied in 2014?"),
+        ] {
+            assert_eq!(subject(question, &demands(question, 2026)), about);
         }
     }
 

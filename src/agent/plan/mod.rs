@@ -43,6 +43,14 @@ pub struct Plan {
     pub model: Option<String>,
 }
 
+impl Plan {
+    /// What the question is about, without the words by which it asks for papers of certain years, authors or venues.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        local::subject(&self.question, &self.filter)
+    }
+}
+
 /// What a model gives.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

@@ -1,5 +1,6 @@
 //! What stands between a draft and its reader. Only this module can make an [`Answer`].
 
+mod abstention;
 mod marks;
 mod recall;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use super::contradiction::{Opposed, contradictions};
 use super::evidence::{Evidence, Vectors};
 use super::sentence::slice;
 use super::support;
+use abstention::abstention;
 use marks::Marked;
 pub(in crate::agent) use marks::{cited_numbers, one_cell, set_apart};
 pub(in crate::agent) use recall::recall;
@@ -169,11 +171,26 @@ impl<'e> Verifier<'e> {
     }
 
     /// Puts the words `start..end` of the section of evidence `n` into the answer as they are, but for square
-    /// brackets, which only marks have; nothing when there are no such words.
-    pub fn quote(&mut self, n: usize, start: usize, end: usize) -> Option<Claim> {
+    /// brackets, which only marks have; nothing when there are no such words. The passages `also` are cited for them as well, each
+    /// only where it passes as the source of a drafted sentence has to.
+    pub fn quote(&mut self, n: usize, start: usize, end: usize, also: &[usize]) -> Option<Claim> {
         let number = self.cite(n, start, end)?;
         let quote = self.citations.iter().find(|c| c.n == number)?.quote.clone();
-        Some(self.pass(&quote, vec![number], 1.0))
+        let mut numbers = vec![number];
+        numbers.extend(also.iter().filter_map(|other| {
+            let place = self.corroborating(&quote, (n, start), *other)?;
+            self.cite(place.n, place.start, place.end)
+        }));
+        Some(self.pass(&quote, numbers, 1.0))
+    }
+
+    /// Where another passage says what a quoted sentence, which begins at `start` of passage `n`, says.
+    fn corroborating(&self, quote: &str, (n, start): (usize, usize), other: usize) -> Option<support::Closest> {
+        let by_number = |n: usize| self.evidence.iter().find(|evidence| evidence.n == n);
+        let sentence = by_number(n)?.sentences.iter().find(|sentence| sentence.start == start)?;
+        let other = by_number(other)?;
+        let places = support::support(quote, sentence.vector.as_deref(), &[other], std::slice::from_ref(other))?;
+        places.into_iter().next()
     }
 
     /// The citation of the words `start..end`; words cited before keep their number.
@@ -373,24 +390,4 @@ fn stands_in(words: &str, sources: &[&Evidence]) -> bool {
     sources.iter().any(|e| {
         set_apart(&e.hit.passage.text).contains(words.as_ref()) || set_apart(&e.paper.title).contains(words.as_ref())
     })
-}
-
-fn abstention(looked_for: &[String], closest: &[Closest], drafted: bool) -> String {
-    let mut text = String::from("The library does not answer this.");
-    if drafted {
-        text.push_str(" A draft was written, but no sentence of it held against its sources.");
-    }
-    let searches: Vec<String> = looked_for.iter().map(|query| format!("\u{201c}{query}\u{201d}")).collect();
-    text.push_str(&format!(" Looked for: {}.", searches.join(", ")));
-    if closest.is_empty() {
-        text.push_str(" Nothing came close.");
-    } else {
-        let named = |c: &Closest| match c.year {
-            Some(year) => format!("\u{201c}{}\u{201d} ({year})", c.title),
-            None => format!("\u{201c}{}\u{201d}", c.title),
-        };
-        let titles: Vec<String> = closest.iter().map(named).collect();
-        text.push_str(&format!(" Closest: {}.", titles.join("; ")));
-    }
-    text
 }

@@ -254,7 +254,7 @@ async fn brackets_of_a_source_cannot_be_taken_for_marks() {
     let text = "As in [12], x lies in [0, 1].";
     let evidence = gather(vec![found("On [1]", text)], 1);
     let mut verifier = Verifier::new(&evidence, "");
-    let quoted = verifier.quote(1, 0, 29).unwrap();
+    let quoted = verifier.quote(1, 0, 29, &[]).unwrap();
     assert_eq!(quoted.text, "As in ［12］, x lies in ［0, 1］. [1]");
     let drafted = verifier.check("They say \"x lies in ［0, 1］\" [1].", &Vectors::default()).await.unwrap();
     assert!(matches!(drafted, Verdict::Passed(claim) if claim.text == "They say \"x lies in ［0, 1］\". [1]"));
@@ -264,12 +264,30 @@ async fn brackets_of_a_source_cannot_be_taken_for_marks() {
 }
 
 #[tokio::test]
+async fn a_quoted_sentence_is_cited_from_other_papers_too_where_they_say_so() {
+    let said = "The large model reached 28.4 BLEU on WMT 2014 English-German.";
+    let others = [
+        "On WMT 2014 English-German the large model reached 28.4 BLEU.",
+        "On WMT 2014 English-German the large model reached 27.3 BLEU.",
+        "The large model never reached 28.4 BLEU on WMT 2014 English-German.",
+    ];
+    let found = std::iter::once(found("One", said)).chain(others.iter().map(|other| found(other, other)));
+    let evidence = gather(found.collect(), 1);
+    let mut verifier = Verifier::new(&evidence, "");
+    let claim = verifier.quote(1, 0, said.chars().count(), &[2, 3, 4, 9]).unwrap();
+    assert_eq!((claim.text.as_str(), &claim.citations), (format!("{said} [1, 2]").as_str(), &vec![1, 2]));
+    let answer = verifier.finish(circumstances(), &[]);
+    let quotes: Vec<&str> = answer.citations().iter().map(|citation| citation.quote.as_str()).collect();
+    assert_eq!(quotes, [said, others[0]], "another number, a denial and a passage that is not there are not cited");
+}
+
+#[tokio::test]
 async fn words_outside_the_passage_cannot_be_quoted() {
     let evidence = evidence().await;
     let mut verifier = Verifier::new(&evidence, "");
-    assert_eq!(verifier.quote(1, 0, 10_000), None);
-    assert_eq!(verifier.quote(9, 0, 10), None);
-    assert_eq!(verifier.quote(1, 10, 10), None);
+    assert_eq!(verifier.quote(1, 0, 10_000, &[]), None);
+    assert_eq!(verifier.quote(9, 0, 10, &[]), None);
+    assert_eq!(verifier.quote(1, 10, 10, &[]), None);
     assert!(!verifier.has_claims());
 }
 

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use index::Filter;
-use paper::{PaperId, PaperRef};
 pub use page::page;
+use paper::{PaperId, PaperRef};
 pub use report::{AnswersReport, KindReport, Latency, QuestionReport};
 
 use super::points::coverage_of;
@@ -75,8 +75,8 @@ pub async fn fill(app: &App, suite: &Suite, indexed: Told<'_>) -> Result<(), Ans
         }
         SuiteLibrary::Files(files) => {
             for (name, bytes) in files {
-                let papers = papers_of(name, bytes, now)
-                    .map_err(|reason| AnswersError::File { file: name.clone(), reason })?;
+                let papers =
+                    papers_of(name, bytes, now).map_err(|reason| AnswersError::File { file: name.clone(), reason })?;
                 app.library.store.upsert(&papers).await?;
             }
         }
@@ -125,7 +125,8 @@ pub async fn answers(app: &App, suite: &Suite, mode: AskMode, told: Told<'_>) ->
 async fn measured(app: &App, asked: &SuiteQuestion, mode: AskMode) -> Result<QuestionReport, AnswersError> {
     let right = right_papers(app, asked).await?;
     let question = Question::new(&asked.text, asked.mode.unwrap_or(mode), Filter::default());
-    let mut question = question.map_err(|bad| AnswersError::File { file: asked.id.clone(), reason: bad.to_string() })?;
+    let mut question =
+        question.map_err(|bad| AnswersError::File { file: asked.id.clone(), reason: bad.to_string() })?;
     // What is given once more costs nothing, and says nothing of how it came about.
     question.cache = false;
     let began = Instant::now();
@@ -185,7 +186,12 @@ fn report_of(
         quotes: answer.citations().len(),
         true_quotes,
         coverage: coverage_of(&asked.points, &said).filter(|_| !right.is_empty()),
-        missed: asked.points.iter().filter(|p| p.made_by(&said) < 1.0 && answered).map(|p| p.told().to_owned()).collect(),
+        missed: asked
+            .points
+            .iter()
+            .filter(|p| p.made_by(&said) < 1.0 && answered)
+            .map(|p| p.told().to_owned())
+            .collect(),
         claims: answer.claims().len(),
         removed: answer.removed().len(),
         prompt_tokens: circumstances.usage.prompt_tokens,

@@ -148,7 +148,10 @@ impl Suite {
         };
         let suite = read.map_err(|reason| SuiteError::Form { name: path.display().to_string(), reason })?;
         if suite.questions.is_empty() {
-            return Err(SuiteError::Form { name: path.display().to_string(), reason: "it has no questions".to_owned() });
+            return Err(SuiteError::Form {
+                name: path.display().to_string(),
+                reason: "it has no questions".to_owned(),
+            });
         }
         Ok(suite)
     }

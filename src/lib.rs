@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod eval;
+pub mod experiment;
 pub mod jobs;
 pub mod library;
 pub mod llm;

@@ -146,7 +146,7 @@ pub enum Place {
 }
 
 /// A search.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SearchQuery {
     /// What to look for, as [`crate::syntax`] reads it. No text is an error.
     pub text: String,
@@ -165,6 +165,8 @@ pub struct SearchQuery {
     pub after: Option<Place>,
     /// Whether to count years, venues, categories and authors.
     pub facets: bool,
+    /// What the vectors count beside the words in a hybrid search, 0 to 1.
+    pub dense_weight: f32,
 }
 
 impl SearchQuery {
@@ -179,6 +181,7 @@ impl SearchQuery {
             limit: 10,
             after: None,
             facets: false,
+            dense_weight: crate::fusion::DENSE_WEIGHT,
         }
     }
 

@@ -29,6 +29,28 @@ pub struct Question {
     /// What papers are compared by; what the question names when it is empty.
     #[serde(default)]
     pub aspects: Vec<String>,
+    /// The arm of an experiment that it is answered in; none for no arm.
+    #[serde(default)]
+    pub experiment: Option<Assigned>,
+}
+
+/// An arm that somebody was assigned to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assigned {
+    /// The experiment's name.
+    pub experiment: String,
+    /// The arm's name.
+    pub arm: String,
+    /// Who was assigned, as a hash.
+    pub unit: String,
+}
+
+impl Assigned {
+    /// Both names together, as an answer tells them.
+    #[must_use]
+    pub fn told(&self) -> String {
+        format!("{}/{}", self.experiment, self.arm)
+    }
 }
 
 /// A question that was answered before in the same conversation.
@@ -94,6 +116,7 @@ impl Question {
                 cache: true,
                 papers: Vec::new(),
                 aspects: Vec::new(),
+                experiment: None,
             }),
             _ => Err(BadQuestion::TooLong { length }),
         }
@@ -290,6 +313,9 @@ pub struct Circumstances {
     /// The answer that is given here once more, at no cost; none for one that was made anew.
     #[serde(default)]
     pub cached_from: Option<String>,
+    /// The experiment and the arm that it was made in, with a `/` between them.
+    #[serde(default)]
+    pub experiment: Option<String>,
 }
 
 /// What is kept of a run that ended without an answer: a document in the shape of one, with nothing in it but what was
@@ -311,7 +337,7 @@ pub struct FailedAnswer<'a, P> {
     model: Option<&'static str>,
     timings_ms: BTreeMap<String, f64>,
     notice: Option<&'static str>,
-    experiment: Option<&'static str>,
+    experiment: Option<String>,
     /// The problem document that the run's `error` event has.
     error: &'a P,
 }
@@ -335,7 +361,7 @@ impl<'a, P: Serialize> FailedAnswer<'a, P> {
             model: None,
             timings_ms: BTreeMap::new(),
             notice: None,
-            experiment: None,
+            experiment: question.experiment.as_ref().map(Assigned::told),
             error,
         }
     }

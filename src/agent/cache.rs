@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::answer::{Question, UsageReport};
+use super::answer::{Assigned, Question, UsageReport};
 use super::run::Run;
 use super::verify::{Answer, recall};
 use super::{Agent, AgentError, Routed, Settings, milliseconds};
@@ -25,9 +25,16 @@ impl Agent {
 
     /// The answer that was given before, checked against the library once more; none when there is none, or when it does not
     /// hold any more.
-    pub(super) async fn cached(&self, run: &Run, key: &str, began: Instant) -> Result<Option<Answer>, AgentError> {
+    pub(super) async fn cached(
+        &self,
+        run: &Run,
+        question: &Question,
+        key: &str,
+        began: Instant,
+    ) -> Result<Option<Answer>, AgentError> {
+        let experiment = question.experiment.as_ref().map(Assigned::told);
         let Some(stored) = run.store().cached_answer(key).await? else { return Ok(None) };
-        let Some(recalled) = recall(stored.get(), run.id()) else { return Ok(None) };
+        let Some(recalled) = recall(stored.get(), run.id(), experiment) else { return Ok(None) };
         let papers = run.store().papers(&recalled.papers()).await?;
         let free = UsageReport { cost_usd: Some(0.0), baseline_cost_usd: Some(0.0), ..UsageReport::default() };
         let timings = BTreeMap::from([("total".to_owned(), milliseconds(began))]);
@@ -53,15 +60,24 @@ impl Agent {
         let names = |seats: &[super::desk::Seat]| -> Vec<String> {
             seats.iter().map(|seat| format!("{}:{}", seat.model.provider(), seat.model.model())).collect()
         };
-        let Settings { max_output_tokens, evidence_tokens, rounds, model_judges, model_checks, repair, cache: _ } =
-            self.settings;
+        let Settings {
+            max_output_tokens,
+            evidence_tokens,
+            rounds,
+            model_judges,
+            model_checks,
+            repair,
+            cache: _,
+            dense_weight,
+            instructions,
+        } = &self.settings;
         let words: Vec<&str> = question.text().split_whitespace().collect();
         let all = json!({
             "way": WAY, "question": words.join(" "), "mode": question.mode, "filter": question.filter,
             "earlier": question.earlier, "papers": question.papers, "aspects": question.aspects, "by_question": routed.by_question,
             "cheap": names(&self.desk.models.cheap), "strong": names(&self.desk.models.strong),
             "settings": [json!(max_output_tokens), json!(evidence_tokens), json!(rounds), json!(repair)],
-            "models_say": [model_judges, model_checks],
+            "models_say": [model_judges, model_checks], "dense_weight": dense_weight, "instructions": instructions.as_ref(),
             "revision": revision, "links": links, "watermark": index.watermark(), "model": index.model(),
         });
         Ok(Uuid::new_v5(&Uuid::NAMESPACE_OID, all.to_string().as_bytes()).to_string())

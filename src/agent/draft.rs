@@ -40,6 +40,16 @@ pub fn of_review(request: ChatRequest) -> ChatRequest {
     ChatRequest { messages, ..request }
 }
 
+/// The same with what the operator has to say about how it is written, behind the instruction.
+#[must_use]
+pub fn instructed(request: ChatRequest, instructions: &str) -> ChatRequest {
+    let mut messages = request.messages;
+    if !instructions.trim().is_empty() && !messages.is_empty() {
+        messages.insert(1, Message::system(instructions.trim()));
+    }
+    ChatRequest { messages, ..request }
+}
+
 /// Whether a line of a review is a heading.
 #[must_use]
 pub fn is_heading(sentence: &str) -> bool {

@@ -36,7 +36,7 @@ mod write;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use answer::{AskMode, Circumstances, Form, Question, Route};
+use answer::{AskMode, Assigned, Circumstances, Form, Question, Route};
 use desk::{Desk, Models};
 use evidence::Vectors;
 use memory::Memory;
@@ -77,7 +77,7 @@ impl From<index::IndexError> for AgentError {
 }
 
 /// What an operator decides about answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// The longest draft, in tokens.
     pub max_output_tokens: u32,
@@ -93,6 +93,10 @@ pub struct Settings {
     pub repair: bool,
     /// Whether an answer is given once more while the library is as it was.
     pub cache: bool,
+    /// What vectors count beside words in a search, 0 to 1.
+    pub dense_weight: f32,
+    /// What whoever drafts is told besides.
+    pub instructions: std::sync::Arc<str>,
 }
 
 /// Answers questions from the library.
@@ -158,7 +162,7 @@ impl Agent {
         // What a run that goes on rests on was found in the library as it was then.
         let cache_key = if run.goes_on() { None } else { self.cache_key(question, routed).await? };
         if let Some(key) = cache_key.as_deref()
-            && let Some(answer) = self.cached(run, key, began).await?
+            && let Some(answer) = self.cached(run, question, key, began).await?
         {
             return Ok(answer);
         }
@@ -287,8 +291,10 @@ fn finished(
 ) -> Answer {
     let Written { mut verifier, model, route, notice } = written;
     let usage = purse.report();
+    let experiment = question.experiment.as_ref().map(Assigned::told);
     let (id, question) = (run.id().to_owned(), question.text().to_owned());
-    let circumstances = Circumstances { id, question, route, usage, model, timings_ms, notice, cached_from: None };
+    let circumstances =
+        Circumstances { id, question, route, usage, model, timings_ms, notice, cached_from: None, experiment };
     verifier.confront();
     let behind = verifier.newest_text();
     if verifier.has_claims() && !behind.is_empty() {

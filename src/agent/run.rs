@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::event::{Event, EventLog};
 use super::{AgentError, Question};
 use crate::clock::Clock;
-use crate::store::{Ending, RunNotes, Store, StoreError, StoredRun, When};
+use crate::store::{Ending, Exposure, RunNotes, Store, StoreError, StoredRun, When};
 
 /// A run under way.
 pub struct Run {
@@ -52,7 +52,12 @@ impl Run {
         when: When,
         log: Arc<EventLog>,
     ) -> Result<Self, StoreError> {
-        store.begin_answer(&id, &json(question)?, when, clock.now()).await?;
+        let exposure = question.experiment.as_ref().map(|assigned| Exposure {
+            experiment: &assigned.experiment,
+            arm: &assigned.arm,
+            unit: &assigned.unit,
+        });
+        store.begin_answer(&id, &json(question)?, exposure, when, clock.now()).await?;
         Ok(Self {
             id,
             store,

@@ -171,7 +171,8 @@ impl<'e> Writer<'_, 'e> {
             evidence.sort_by_key(|evidence| evidence.n);
         }
         let request = draft::request(&self.plan.question, &evidence, thinking, self.settings.max_output_tokens);
-        if self.form == Form::Sections { draft::of_review(request) } else { request }
+        let request = if self.form == Form::Sections { draft::of_review(request) } else { request };
+        draft::instructed(request, &self.settings.instructions)
     }
 
     /// Asks for a draft, one provider after the other, until one has written something that stands or has come to its end.

@@ -44,7 +44,10 @@ pub(super) async fn resume(
     match state.app.resume(&id).await? {
         Resumed::Unknown => Err(ApiError::not_found(format!("no answer `{id}`"))),
         Resumed::Answered => Ok(axum::Json(stored(&state, &id).await?).into_response()),
-        Resumed::GoesOn(run) => respond(&state, (claim, *run), state.app.agent.clone(), place, streamed).await,
+        Resumed::GoesOn(run) => {
+            let agent = state.app.agent_for(&run.1).clone();
+            respond(&state, (claim, *run), agent, place, streamed).await
+        }
     }
 }
 
@@ -113,7 +116,7 @@ async fn go_on(state: &ApiState, id: &str, place_alone: Place) -> Result<(), Sto
         let (run, question, background) = *taken_up;
         let (run, _) = state.runs.begin(claim, run, background, place);
         tracing::info!(answer = id, "going on with an answer that nobody waits for");
-        let (app, agent) = (state.app.clone(), state.app.agent.clone());
+        let (app, agent) = (state.app.clone(), state.app.agent_for(&question).clone());
         tokio::spawn(async move {
             drop(run.answer(app, agent, question).await);
             drop(place_alone);

@@ -62,6 +62,9 @@ pub(super) struct AnswerRequest {
     /// What papers are compared by.
     #[serde(default)]
     aspects: Vec<String>,
+    /// Who asks, as whoever runs the client names them: they keep the arm of an experiment.
+    #[serde(default)]
+    user: Option<String>,
 }
 
 /// `POST /v1/answers`: the answer, or its events as they happen.
@@ -87,6 +90,7 @@ pub(super) async fn post(
         Some(budget) if budget.is_finite() && budget >= 0.0 => question.with_budget(budget),
         Some(_) => return Err(ApiError::bad_request("`budget_usd` must be 0 or more")),
     };
+    let question = state.app.assigned(question, checked_user(request.user.as_deref())?);
     let streamed = request.stream || accepts_events(&headers);
     let id = state.app.clock.new_id().to_string();
     let moment = begins_at(request.not_before, request.off_peak, state.app.clock.now(), state.app.next_off_peak());
@@ -102,8 +106,22 @@ pub(super) async fn post(
     let claim = state.runs.claim(&id).ok_or_else(|| ApiError::conflict("under-way", under_way(&id)))?;
     let when = if background { When::Alone } else { When::Followed };
     let run = state.app.begin(id, &question, when).await?;
-    let agent = state.app.agent.clone();
+    let agent = state.app.agent_for(&question).clone();
     respond(&state, (claim, (run, question, background)), agent, place, streamed).await
+}
+
+/// The name of whoever asks, which is not to be a document.
+///
+/// # Errors
+/// When it is too long.
+pub(super) fn checked_user(user: Option<&str>) -> Result<Option<&str>, ApiError> {
+    const LONGEST: usize = 200;
+    match user {
+        Some(user) if user.chars().count() > LONGEST => {
+            Err(ApiError::bad_request(format!("`user` has {LONGEST} characters at most")))
+        }
+        user => Ok(user),
+    }
 }
 
 /// The moment that a run waits for; none when it begins now.

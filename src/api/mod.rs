@@ -6,7 +6,9 @@ mod citations;
 pub mod cursor;
 pub mod decisions;
 pub mod error;
+mod experiments;
 mod extract;
+mod feedback;
 mod guard;
 pub mod health;
 mod imports;
@@ -87,6 +89,7 @@ fn router(state: ApiState) -> Router {
         .route("/v1/answers/{id}/events", get(answers::events))
         .route("/v1/answers/{id}/resume", post(again::resume))
         .route("/v1/answers/{id}/replay", post(again::replay))
+        .route("/v1/answers/{id}/feedback", get(feedback::get).post(feedback::post))
         .route("/v1/answers/{id}/citations", get(citations::of_answer))
         .route("/v1/citations", get(citations::get).post(citations::post))
         .route("/v1/jobs", get(jobs::list))
@@ -102,6 +105,8 @@ fn router(state: ApiState) -> Router {
         .route("/v1/reindex", post(reindex::post))
         .route("/v1/stats", get(stats::get))
         .route("/v1/usage", get(usage::get))
+        .route("/v1/feedback/suite", get(feedback::suite))
+        .route("/v1/experiments", get(experiments::get))
         .route("/v1/runs/{id}/trace", get(trace::get))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))

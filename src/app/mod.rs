@@ -1,5 +1,6 @@
 //! The parts put together: configuration, store, index, model, agent; and the lock on the home folder.
 
+mod arms;
 mod generation;
 mod guest;
 mod leftovers;
@@ -14,6 +15,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use arms::Arms;
 pub use generation::{index_dir, load_embedder, reranker, with_model_of_index};
 use index::{Generations, IndexError};
 use ingest::Source;
@@ -100,6 +102,8 @@ pub struct App {
     pub reindexing: Reindexing,
     /// Who answers.
     pub agent: Agent,
+    /// Who answers in the arms of experiments.
+    arms: Arc<Arms>,
     /// Why there are no vectors, when there are none.
     pub embedding_fault: Option<Arc<str>>,
     /// The id of this process's hold on the library, new with every start.
@@ -144,14 +148,15 @@ impl App {
                 tracing::warn!(%fault, "cannot tell whether the index follows this library");
             }
         }
-        let agent = agent(&config, library.clone(), clock)?;
+        let agent = agent_of(&config, library.clone(), clock)?;
+        let arms = Arc::new(Arms::of(&config, &agent)?);
         let embedding_fault = embedding_fault.map(Arc::from);
         site.clear_files();
         let reindexing = Reindexing::new(site, library.clone());
         let sources = Arc::new(Sources::new(Arc::clone(&config)));
         let (instance, lock) = (Arc::from(clock.new_id().to_string()), Arc::new(lock));
         let secret = Arc::new(Secret::new(Clock::new_secret()));
-        Ok(Self { config, clock, sources, library, reindexing, agent, embedding_fault, instance, secret, lock })
+        Ok(Self { config, clock, sources, library, reindexing, agent, arms, embedding_fault, instance, secret, lock })
     }
 
     /// Tells other processes where this one serves the library, so that they ask it there.
@@ -176,7 +181,7 @@ impl App {
     }
 }
 
-fn agent(config: &Config, library: Library, clock: Clock) -> Result<Agent, AppError> {
+fn agent_of(config: &Config, library: Library, clock: Clock) -> Result<Agent, AppError> {
     let (llm, decided) = (&config.settings.llm, &config.settings.agent);
     let desk = Desk {
         models: models::models(config)?,
@@ -192,6 +197,9 @@ fn agent(config: &Config, library: Library, clock: Clock) -> Result<Agent, AppEr
         model_checks: decided.entailment == By::Model,
         repair: decided.repair,
         cache: decided.cache,
+        #[allow(clippy::cast_possible_truncation, reason = "from 0 to 1")]
+        dense_weight: decided.dense_weight as f32,
+        instructions: decided.instructions.as_str().into(),
     };
     let routing = Routing::new(vec![config.models_dir(), config.home.clone()]);
     Ok(Agent { library, desk, settings, routing, memory: Memory::default() })

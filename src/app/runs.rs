@@ -73,7 +73,12 @@ impl App {
         let Some(mut stored) = store.run(id).await? else { return Ok(None) };
         stored.steps.retain(|(step, _)| TAKEN_OVER.contains(&step.as_str()));
         stored.id = self.clock.new_id().to_string();
-        store.begin_answer(&stored.id, &stored.request, When::Followed, self.clock.now()).await?;
+        // Made by a model that somebody named, it says nothing of any arm.
+        let unreadable = |source| StoreError::Unreadable { what: "run", source };
+        let mut asked: Question = serde_json::from_str(&stored.request).map_err(unreadable)?;
+        asked.experiment = None;
+        stored.request = serde_json::to_string(&asked).map_err(unreadable)?;
+        store.begin_answer(&stored.id, &stored.request, None, When::Followed, self.clock.now()).await?;
         let steps = RunNotes { steps: stored.steps.clone(), ..RunNotes::default() };
         store.note_answer(&stored.id, &steps).await?;
         let (run, mut question) = Run::take_up(stored, store.clone(), self.clock).await?;
@@ -129,6 +134,19 @@ impl App {
         Ok(Some(earlier.split_off(earlier.len().saturating_sub(MOST_EXCHANGES))))
     }
 
+    /// The same question in the arm that whoever asks is assigned to, where an experiment is running.
+    #[must_use]
+    pub fn assigned(&self, mut question: Question, user: Option<&str>) -> Question {
+        question.experiment = self.arms.assign(&question, user);
+        question
+    }
+
+    /// Who answers a question: the agent of its arm, or the usual one.
+    #[must_use]
+    pub fn agent_for(&self, question: &Question) -> &Agent {
+        question.experiment.as_ref().and_then(|assigned| self.arms.agent(assigned)).unwrap_or(&self.agent)
+    }
+
     /// Begins a run. One that is to begin later is kept, and goes when it is resumed.
     ///
     /// # Errors
@@ -153,7 +171,7 @@ impl App {
     /// When there is no answer, or it could not be kept.
     pub async fn ask(&self, question: &Question) -> Result<Answer, AskError> {
         let run = self.begin(self.clock.new_id().to_string(), question, When::Followed).await?;
-        match self.agent.answer(&run, question).await {
+        match self.agent_for(question).answer(&run, question).await {
             Ok(answer) => {
                 self.keep(&run, &answer).await?;
                 Ok(answer)

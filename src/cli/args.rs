@@ -104,6 +104,18 @@ pub enum Command {
         #[command(subcommand)]
         what: super::evaluate::Eval,
     },
+    /// What is tried out on answers
+    Experiments {
+        /// What to do
+        #[command(subcommand)]
+        what: super::experiments::ExperimentsCommand,
+    },
+    /// What readers think of answers
+    Feedback {
+        /// What to do
+        #[command(subcommand)]
+        what: super::experiments::FeedbackCommand,
+    },
     /// Measure how fast the library is searched, over HTTP: in a server that runs, else in one of its own
     Bench {
         /// Queries, one a line [default: three to eight words in a row of the library's titles]

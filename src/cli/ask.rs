@@ -156,6 +156,9 @@ pub struct AskArgs {
     /// Answer anew what was answered before
     #[arg(long)]
     anew: bool,
+    /// Who asks: they keep the arm of an experiment
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
 }
 
 /// A question as a command asks it.
@@ -163,10 +166,11 @@ pub(crate) struct Asked {
     pub question: Question,
     pub papers: Vec<String>,
     pub previous: Option<String>,
+    pub user: Option<String>,
 }
 
 pub(crate) fn question(text: &str, how: AskArgs, filters: FilterArgs) -> anyhow::Result<Asked> {
-    let AskArgs { mode, papers, aspects, budget_usd, previous, anew } = how;
+    let AskArgs { mode, papers, aspects, budget_usd, previous, anew, user } = how;
     let filter = filters.into_filter().map_err(Usage)?;
     let mut question = Question::new(text, mode, filter).map_err(|bad| Usage(bad.to_string()))?;
     question.aspects = aspects_of(&aspects).map_err(Usage)?;
@@ -176,20 +180,21 @@ pub(crate) fn question(text: &str, how: AskArgs, filters: FilterArgs) -> anyhow:
         Some(budget) if budget.is_finite() && budget >= 0.0 => question.with_budget(budget),
         Some(_) => return Err(Usage("--budget must be 0 or more".to_owned()).into()),
     };
-    Ok(Asked { question, papers, previous })
+    Ok(Asked { question, papers, previous, user })
 }
 
 pub(crate) async fn ask(reached: &Reached, asked: Asked, output: &mut Output) -> anyhow::Result<Outcome> {
     let answer = match reached {
         Reached::Here(app) => {
             bring_up_to_date(app, output).await;
-            let Asked { mut question, papers, previous } = asked;
+            let Asked { mut question, papers, previous, user } = asked;
             question.papers = app.named_papers(&papers).await?.map_err(Usage)?;
             if let Some(previous) = previous {
                 let earlier = app.exchange(&previous).await?;
                 question.earlier =
                     earlier.ok_or_else(|| Usage(format!("there is no answer `{previous}` to follow on")))?;
             }
+            let question = app.assigned(question, user.as_deref());
             let answer = app.ask(&question).await?;
             // As text and back, so that its numbers are printed as the server prints them.
             serde_json::from_str::<serde_json::Value>(&serde_json::to_string(&answer)?)?

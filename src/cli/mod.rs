@@ -6,6 +6,7 @@ mod bench;
 mod doctor;
 mod evaluate;
 mod events;
+mod experiments;
 mod inspect;
 mod intake;
 mod jobs;
@@ -96,6 +97,9 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Config { what: ConfigCommand::Check } => inspect::config_check(&config, &mut output),
         Command::Doctor => doctor::doctor(config, &mut output).await,
         Command::Eval { what: Eval::Answers(args) } => evaluate::answers_command(config, args, &mut output).await,
+        Command::Eval { what: Eval::Compare(args) } => evaluate::compare_command(config, args, &mut output).await,
+        Command::Experiments { what } => experiments::experiments(config, what, &mut output).await,
+        Command::Feedback { what } => experiments::feedback(config, &what, &mut output).await,
         Command::Eval { what: Eval::Retrieval { data, mode } } => {
             evaluate::retrieval_command(&config, &data, mode, &mut output).await
         }

@@ -24,6 +24,7 @@ use crate::api::wire::{SearchRequest, SearchResponse};
 use crate::app::{Holder, ReindexReport};
 use crate::citation::Format;
 use crate::config::SyncSpec;
+use crate::experiment::Experiments;
 use crate::library::IntakeReport;
 use crate::store::Decided;
 
@@ -84,10 +85,10 @@ impl Remote {
         answer.bytes().await.map(drop).with_context(|| self.lost())
     }
 
-    pub(crate) async fn ask(&self, Asked { question, papers, previous }: &Asked) -> anyhow::Result<Value> {
+    pub(crate) async fn ask(&self, Asked { question, papers, previous, user }: &Asked) -> anyhow::Result<Value> {
         let body = json!({"question": question.text(), "mode": question.mode, "filters": filters(&question.filter),
             "papers": papers, "aspects": question.aspects, "budget_usd": question.budget_usd(),
-            "previous_answer_id": previous, "cache": question.cache});
+            "previous_answer_id": previous, "cache": question.cache, "user": user});
         self.told(self.post("/v1/answers", &body)).await
     }
 
@@ -99,6 +100,14 @@ impl Remote {
 
     pub(crate) async fn stats(&self) -> anyhow::Result<Stats> {
         self.document(self.client.get(self.url("/v1/stats"))).await
+    }
+
+    pub(crate) async fn experiments(&self) -> anyhow::Result<Experiments> {
+        self.document(self.client.get(self.url("/v1/experiments"))).await
+    }
+
+    pub(crate) async fn opinions(&self) -> anyhow::Result<Value> {
+        self.document(self.client.get(self.url("/v1/feedback/suite"))).await
     }
 
     pub(crate) async fn sync(&self, spec: &SyncSpec, meter: &Meter) -> anyhow::Result<IntakeReport> {

@@ -41,6 +41,8 @@ pub struct Layers {
     settings: BTreeMap<String, (Value, Origin)>,
     /// The tables of `[jobs]`, whose names are the operator's own.
     jobs: BTreeMap<String, (Table, Origin)>,
+    /// The tables of `[experiments]`, likewise.
+    experiments: BTreeMap<String, (Table, Origin)>,
 }
 
 impl fmt::Debug for Layers {
@@ -58,7 +60,7 @@ impl Layers {
     pub fn defaults(text: &str) -> Result<Self, ConfigError> {
         let table: Table = text.parse().map_err(|fault| ConfigError::syntax("default.toml", text, &fault))?;
         let flat = flatten(&table).into_iter().map(|(name, value)| (name, (value, Origin::Default)));
-        Ok(Self { settings: flat.collect(), jobs: BTreeMap::new() })
+        Ok(Self { settings: flat.collect(), jobs: BTreeMap::new(), experiments: BTreeMap::new() })
     }
 
     /// Lays a configuration file over what is there.
@@ -70,8 +72,14 @@ impl Layers {
             .map_err(|source| ConfigError::Unreadable { file: path.to_owned(), source })?;
         let mut table: Table = text.parse().map_err(|fault| ConfigError::syntax(path, &text, &fault))?;
         let origin = Origin::File(path.to_owned());
-        for (name, job) in take_jobs(&mut table, &origin)? {
+        for (name, job) in
+            take_tables(&mut table, "jobs", "a table with the fields of a job, as in [jobs.daily]", &origin)?
+        {
             self.jobs.insert(name, (job, origin.clone()));
+        }
+        let expected = "a table with the fields of an experiment, as in [experiments.models]";
+        for (name, experiment) in take_tables(&mut table, "experiments", expected, &origin)? {
+            self.experiments.insert(name, (experiment, origin.clone()));
         }
         for (name, value) in flatten(&table) {
             self.set(&name, value, Origin::File(path.to_owned()))?;
@@ -95,7 +103,8 @@ impl Layers {
         self.set(name, value, origin)
     }
 
-    fn set(&mut self, name: &str, value: Value, origin: Origin) -> Result<(), ConfigError> {
+    /// Lays one value over what is there.
+    pub(super) fn set(&mut self, name: &str, value: Value, origin: Origin) -> Result<(), ConfigError> {
         let known = self.known(name, &origin)?;
         // 5 is a number where 5.0 is.
         let value = match (known, value) {
@@ -148,6 +157,11 @@ impl Layers {
         self.jobs.iter().map(|(name, (job, origin))| (name.as_str(), job, origin))
     }
 
+    /// Name, table and origin of every experiment, by name.
+    pub fn experiments(&self) -> impl Iterator<Item = (&str, &Table, &Origin)> {
+        self.experiments.iter().map(|(name, (table, origin))| (name.as_str(), table, origin))
+    }
+
     /// The nested table that the typed configuration is read from.
     #[must_use]
     pub fn table(&self) -> Table {
@@ -165,19 +179,21 @@ fn listed(text: &str) -> Value {
     Value::Array(texts.map(|text| Value::String(text.to_owned())).collect())
 }
 
-/// Takes `[jobs]` out of a file: everything in it must be the table of a job.
-fn take_jobs(table: &mut Table, origin: &Origin) -> Result<Vec<(String, Table)>, ConfigError> {
-    let wrong = |name: String| {
-        let expected = "a table with the fields of a job, as in [jobs.daily]";
-        ConfigError::WrongType { name, expected, origin: origin.to_string() }
+/// Takes a section out of a file whose names are the operator's own: everything in it must be a table.
+fn take_tables(
+    table: &mut Table,
+    section: &str,
+    expected: &'static str,
+    origin: &Origin,
+) -> Result<Vec<(String, Table)>, ConfigError> {
+    let wrong = |name: String| ConfigError::WrongType { name, expected, origin: origin.to_string() };
+    let Some(tables) = table.remove(section) else { return Ok(Vec::new()) };
+    let Value::Table(tables) = tables else { return Err(wrong(section.to_owned())) };
+    let one = |(name, value)| match value {
+        Value::Table(table) => Ok((name, table)),
+        _ => Err(wrong(format!("{section}.{name}"))),
     };
-    let Some(jobs) = table.remove("jobs") else { return Ok(Vec::new()) };
-    let Value::Table(jobs) = jobs else { return Err(wrong("jobs".to_owned())) };
-    let job = |(name, job)| match job {
-        Value::Table(job) => Ok((name, job)),
-        _ => Err(wrong(format!("jobs.{name}"))),
-    };
-    jobs.into_iter().map(job).collect()
+    tables.into_iter().map(one).collect()
 }
 
 fn insert(table: &mut Table, name: &str, value: Value) {
@@ -194,7 +210,8 @@ fn insert(table: &mut Table, name: &str, value: Value) {
     }
 }
 
-fn flatten(table: &Table) -> Vec<(String, Value)> {
+/// The values of nested tables by their dotted names.
+pub(super) fn flatten(table: &Table) -> Vec<(String, Value)> {
     let mut flat = Vec::new();
     for (name, value) in table {
         match value {

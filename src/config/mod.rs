@@ -1,6 +1,7 @@
 //! What the operator decides: defaults, `lectern.toml`, the environment and flags, in that order.
 
 pub mod env;
+mod experiments;
 mod jobs;
 pub mod layers;
 mod schedule;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use env::Environment;
+pub use experiments::{ARM_SETTINGS, ArmSpec, ExperimentSpec, Metric, Unit};
 pub use jobs::{JobSpec, check_name};
 pub use layers::{Layers, Origin};
 pub use schedule::Schedule;
@@ -73,6 +75,16 @@ pub enum ConfigError {
         /// Where it was written.
         origin: String,
     },
+    /// An experiment that cannot be run as it is written.
+    #[error("experiment `{name}` ({origin}): {reason}")]
+    BadExperiment {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+        /// Where it was written.
+        origin: String,
+    },
     /// Not TOML, or not of the settings' shape. The text itself is not told: it may hold a key.
     #[error("{} cannot be used{}: {reason}", file.display(), line.map(|line| format!(", line {line}")).unwrap_or_default())]
     Syntax {
@@ -105,6 +117,8 @@ pub struct Config {
     pub settings: Settings,
     /// The jobs of the file, by name.
     pub jobs: BTreeMap<String, JobSpec>,
+    /// The experiments of the file, by name.
+    pub experiments: Vec<ExperimentSpec>,
     /// Every value with its origin, for `config show`.
     pub layers: Layers,
 }
@@ -145,15 +159,23 @@ impl Config {
         for (setting, value, flag) in flags {
             layers.add_text(setting, value, Origin::Flag((*flag).to_owned()))?;
         }
-        let table = toml::Value::Table(layers.table());
-        let settings: Settings =
-            table.try_into().map_err(|fault| ConfigError::syntax("the settings together", "", &fault))?;
-        settings.check()?;
+        let settings = typed(&layers)?;
         let job = |(name, table, origin): (&str, _, &Origin)| {
             Ok((name.to_owned(), JobSpec::from_table(name, table, &origin.to_string())?))
         };
         let jobs = layers.jobs().map(job).collect::<Result<_, ConfigError>>()?;
-        Ok(Self { home, settings, jobs, layers })
+        let experiment = |(name, table, origin)| ExperimentSpec::from_table(name, table, origin, &layers);
+        let experiments = layers.experiments().map(experiment).collect::<Result<Vec<_>, _>>()?;
+        experiments::check_shares(&experiments).map_err(|name| ConfigError::BadExperiment {
+            reason: "the shares of all running experiments together are more than 1".to_owned(),
+            origin: layers
+                .experiments()
+                .find(|(known, ..)| *known == name)
+                .map(|(.., o)| o.to_string())
+                .unwrap_or_default(),
+            name,
+        })?;
+        Ok(Self { home, settings, jobs, experiments, layers })
     }
 
     /// The embedding model that the operator has set, and where; none when nobody has. A file is read anew: it may have been
@@ -202,7 +224,14 @@ impl Config {
             let fields = job.fields().unwrap_or_default();
             fields.into_iter().map(move |(field, value)| (format!("jobs.{name}.{field}"), value, origin.to_string()))
         });
-        self.layers.iter().map(show).chain(jobs).collect()
+        let experiments = self.layers.experiments().flat_map(|(name, table, origin)| {
+            let fields = layers::flatten(table).into_iter();
+            fields.map(move |(field, value)| {
+                let value = serde_json::to_value(value).unwrap_or_default();
+                (format!("experiments.{name}.{field}"), value, origin.to_string())
+            })
+        });
+        self.layers.iter().map(show).chain(jobs).chain(experiments).collect()
     }
 
     /// The same for another library, in a folder of its own: nothing of this one's is touched, and models and prices are where they
@@ -219,6 +248,7 @@ impl Config {
             other.settings.llm.prices = self.home.join(&self.settings.llm.prices).display().to_string();
         }
         other.jobs.clear();
+        other.experiments.clear();
         other
     }
 
@@ -230,6 +260,15 @@ impl Config {
             PathBuf::from,
         )
     }
+}
+
+/// The settings of all layers together, checked.
+fn typed(layers: &Layers) -> Result<Settings, ConfigError> {
+    let table = toml::Value::Table(layers.table());
+    let settings: Settings =
+        table.try_into().map_err(|fault| ConfigError::syntax("the settings together", "", &fault))?;
+    settings.check()?;
+    Ok(settings)
 }
 
 /// A text setting, where the empty text means "not set".

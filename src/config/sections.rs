@@ -148,6 +148,8 @@ pub struct Agent {
     pub entailment: By,
     pub repair: bool,
     pub cache: bool,
+    pub dense_weight: f64,
+    pub instructions: String,
 }
 
 /// Who decides.
@@ -279,6 +281,8 @@ impl Settings {
         require(self.store.is_usable(), "store.url", &self.store.url, expected)?;
         let cap = self.llm.monthly_usd;
         require(cap.is_finite() && cap >= 0.0, "llm.monthly_usd", &cap.to_string(), "0 or more")?;
+        let weight = self.agent.dense_weight;
+        require((0.0..=1.0).contains(&weight), "agent.dense_weight", &weight.to_string(), "from 0 to 1")?;
         let counts = [
             ("server.max_body_bytes", self.server.max_body_bytes),
             ("server.max_import_bytes", usize::from(self.server.max_import_bytes > 0)),

@@ -77,7 +77,6 @@ pub struct Interval {
 /// values always give the same interval.
 #[must_use]
 pub fn bootstrap(values: &[f64]) -> Interval {
-    const RESAMPLES: usize = 2_000;
     let mean = |sum: f64| if values.is_empty() { 0.0 } else { sum / to_f64(values.len()) };
     let mut random = StdRng::seed_from_u64(20_240_613);
     let mut means: Vec<f64> = (0..RESAMPLES)
@@ -90,13 +89,15 @@ pub fn bootstrap(values: &[f64]) -> Interval {
     Interval { mean: mean(values.iter().sum()), low: percentile(&means, 2.5), high: percentile(&means, 97.5) }
 }
 
-/// The percentile bootstrap's 95% interval of any statistic over `n` things, which is given the places of those that were drawn; none
-/// when it has no value for most of 2,000 resamples. Always the same for the same statistic.
+/// How often a statistic is reckoned anew.
+const RESAMPLES: usize = 2_000;
+
+/// The values of a statistic over `n` things in 2,000 resamples, sorted; it is given the places of those that were drawn, and one for
+/// which there is no value is left out. Always the same for the same statistic.
 #[must_use]
-pub fn interval_of(n: usize, statistic: &dyn Fn(&[usize]) -> Option<f64>) -> Option<[f64; 2]> {
-    const RESAMPLES: usize = 2_000;
+pub fn bootstrapped(n: usize, statistic: &dyn Fn(&[usize]) -> Option<f64>) -> Vec<f64> {
     if n == 0 {
-        return None;
+        return Vec::new();
     }
     let mut random = StdRng::seed_from_u64(20_240_613);
     let mut drawn = vec![0; n];
@@ -107,7 +108,13 @@ pub fn interval_of(n: usize, statistic: &dyn Fn(&[usize]) -> Option<f64>) -> Opt
         })
         .collect();
     values.sort_by(f64::total_cmp);
-    (values.len() * 2 > RESAMPLES).then(|| [percentile(&values, 2.5), percentile(&values, 97.5)])
+    values
+}
+
+/// The percentile bootstrap's 95% interval of [`bootstrapped`] values; none where most resamples had no value.
+#[must_use]
+pub fn interval_of_values(sorted: Vec<f64>) -> Option<[f64; 2]> {
+    (sorted.len() * 2 > RESAMPLES).then(|| [percentile(&sorted, 2.5), percentile(&sorted, 97.5)])
 }
 
 /// The value below which `percent` of the sorted values lie (nearest rank); 0 for none.

@@ -3,15 +3,20 @@
 mod answers;
 mod beir;
 mod metrics;
+mod opinions;
 mod points;
 mod retrieval;
 mod routing;
 mod speed;
 mod suite;
 
-pub use answers::{AnswersError, AnswersReport, KindReport, Latency, QuestionReport, answers, fill, page};
+pub use answers::{
+    AnswersError, AnswersReport, ComparedMeasure, ComparedReports, KindReport, Latency, QuestionReport, answers, fill,
+    page,
+};
 pub use beir::{Dataset, DatasetError};
-pub use metrics::{Interval, Scores, bootstrap, interval_of, percentile, score};
+pub use metrics::{Interval, Scores, bootstrap, bootstrapped, interval_of_values, percentile, score};
+pub use opinions::suite_of_opinions;
 pub use points::{Point, coverage_of};
 pub use retrieval::{ModeReport, RetrievalReport, retrieval};
 pub use routing::{Bin, RoutedQuestion, RoutingReport, SourceReport, Wanted, read_questions, routing};

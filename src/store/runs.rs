@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 use sqlx::{Row, SqliteConnection};
 
-use super::{Store, StoreError};
+use super::experiments::{expose, settle};
+use super::{Exposure, Store, StoreError};
 
 /// What a run has to write down; all of it is kept, or nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,25 +56,37 @@ pub struct Ending<'a> {
 }
 
 impl Store {
-    /// Begins a run.
+    /// Begins a run, in an arm of an experiment or in none.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn begin_answer(&self, id: &str, request: &str, when: When, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn begin_answer(
+        &self,
+        id: &str,
+        request: &str,
+        exposure: Option<Exposure<'_>>,
+        when: When,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let (background, not_before) = match when {
             When::Followed => (false, None),
             When::Alone => (true, None),
             When::NotBefore(moment) => (true, Some(moment.to_string())),
         };
         let _writing = self.writer.lock().await;
+        let mut transaction = self.writes.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query("INSERT INTO runs (id, request, background, began_at, not_before) VALUES (?, ?, ?, ?, ?)")
             .bind(id)
             .bind(request)
             .bind(i64::from(background))
             .bind(now.to_string())
             .bind(not_before)
-            .execute(&self.writes)
+            .execute(&mut *transaction)
             .await?;
+        if let Some(exposure) = exposure {
+            expose(&mut transaction, id, exposure, now).await?;
+        }
+        transaction.commit().await?;
         Ok(())
     }
 
@@ -111,6 +124,7 @@ impl Store {
             .bind(cache_key)
             .execute(&mut *transaction)
             .await?;
+        settle(&mut transaction, id, answer).await?;
         sqlx::query("UPDATE runs SET ended_at = ? WHERE id = ?")
             .bind(now.to_string())
             .bind(id)

@@ -25,7 +25,7 @@ async fn reserved(store: &Store, run: &str, most: Option<f64>, cap: Option<f64>)
 async fn a_run_is_read_back_as_far_as_it_went_and_then_with_its_answer() {
     let (_folder, store) = store().await;
     assert_eq!(store.run("x").await.unwrap(), None);
-    store.begin_answer("x", "{\"q\":1}", When::Alone, at(1)).await.unwrap();
+    store.begin_answer("x", "{\"q\":1}", None, When::Alone, at(1)).await.unwrap();
     store.note_answer("x", &notes(&[(1, "run"), (2, "route")], &[("route", "1"), ("plan", "2")])).await.unwrap();
     let open = store.run("x").await.unwrap().unwrap();
     assert_eq!((open.request.as_str(), open.background, &open.ended_at), ("{\"q\":1}", true, &None));
@@ -47,7 +47,7 @@ async fn a_run_is_read_back_as_far_as_it_went_and_then_with_its_answer() {
 #[tokio::test]
 async fn a_failed_run_opened_again_has_neither_its_document_nor_its_last_word() {
     let (_folder, store) = store().await;
-    store.begin_answer("x", "{}", When::Followed, at(1)).await.unwrap();
+    store.begin_answer("x", "{}", None, When::Followed, at(1)).await.unwrap();
     let failed = Ending { answer: "{\"status\":\"failed\"}", cache_key: None };
     store.end_answer("x", &notes(&[(1, "run"), (2, "error")], &[("plan", "1")]), failed, at(2)).await.unwrap();
     store.reopen_answer("x").await.unwrap();
@@ -65,7 +65,7 @@ async fn a_failed_run_opened_again_has_neither_its_document_nor_its_last_word() 
 #[tokio::test]
 async fn what_a_run_notes_twice_stays_as_it_was_noted_first() {
     let (_folder, store) = store().await;
-    store.begin_answer("x", "{}", When::Followed, at(1)).await.unwrap();
+    store.begin_answer("x", "{}", None, When::Followed, at(1)).await.unwrap();
     store.note_answer("x", &notes(&[(1, "run")], &[("plan", "1")])).await.unwrap();
     store.note_answer("x", &notes(&[(1, "run"), (2, "search")], &[("plan", "2")])).await.unwrap();
     assert_eq!(store.answer_events("x", 0).await.unwrap().len(), 2);
@@ -75,7 +75,7 @@ async fn what_a_run_notes_twice_stays_as_it_was_noted_first() {
 #[tokio::test]
 async fn a_call_is_in_the_ledger_before_it_is_made_and_counts_at_most_until_it_is_settled() {
     let (_folder, store) = store().await;
-    store.begin_answer("x", "{}", When::Followed, at(1)).await.unwrap();
+    store.begin_answer("x", "{}", None, When::Followed, at(1)).await.unwrap();
     let first = reserved(&store, "x", Some(0.2), None).await.unwrap();
     let month = month_of(at(3));
     assert!((store.spent_in(&month).await.unwrap() - 0.2).abs() < 1e-12);
@@ -130,9 +130,9 @@ async fn usage_is_summed_by_month_provider_model_and_step() {
 #[tokio::test]
 async fn a_run_that_waits_says_for_which_moment_and_one_that_is_followed_is_left_to_those_who_do() {
     let (_home, store) = store().await;
-    store.begin_answer("followed", "{}", When::Followed, at(1)).await.unwrap();
-    store.begin_answer("alone", "{}", When::Alone, at(2)).await.unwrap();
-    store.begin_answer("later", "{}", When::NotBefore(at(9)), at(3)).await.unwrap();
+    store.begin_answer("followed", "{}", None, When::Followed, at(1)).await.unwrap();
+    store.begin_answer("alone", "{}", None, When::Alone, at(2)).await.unwrap();
+    store.begin_answer("later", "{}", None, When::NotBefore(at(9)), at(3)).await.unwrap();
     let open = store.open_answers().await.unwrap();
     assert_eq!(open, [("alone".to_owned(), None), ("later".to_owned(), Some(at(9)))]);
     let run = store.run("later").await.unwrap().unwrap();

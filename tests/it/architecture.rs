@@ -18,7 +18,7 @@ fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
 }
 
 /// The modules of the root package by layer: a module may use those of lower layers and of its own.
-const LAYERS: [(&str, u8); 14] = [
+const LAYERS: [(&str, u8); 15] = [
     ("clock", 0),
     ("config", 0),
     ("telemetry", 1),
@@ -30,6 +30,7 @@ const LAYERS: [(&str, u8); 14] = [
     ("app", 4),
     ("jobs", 5),
     ("eval", 5),
+    ("experiment", 5),
     ("api", 5),
     ("cli", 6),
     ("main", 7),
@@ -120,5 +121,20 @@ fn files_stay_short_enough_to_be_read() {
         for (path, text) in sources(&root().join(folder)) {
             assert!(text.lines().count() <= 400, "{} has {} lines", path.display(), text.lines().count());
         }
+    }
+}
+
+/// An image is built of what `.dockerignore` lets in; a member that is left out there is missed by nobody before it is built.
+#[test]
+fn the_image_is_built_of_every_member_of_the_workspace_and_what_it_names() {
+    let read = |file: &str| std::fs::read_to_string(root().join(file)).unwrap();
+    let let_in: Vec<String> =
+        read(".dockerignore").lines().filter_map(|line| line.strip_prefix('!')).map(str::to_owned).collect();
+    let manifest = read("Cargo.toml");
+    let members = manifest.lines().find_map(|line| line.strip_prefix("members = ")).unwrap();
+    let members: Vec<&str> = members.split('"').skip(1).step_by(2).collect();
+    assert!(members.len() >= 5, "{members:?}");
+    for needed in members.into_iter().chain(["src", "samples", "benches", "scripts", "Cargo.toml", "Cargo.lock"]) {
+        assert!(let_in.iter().any(|entry| entry == needed), "{needed} is not let in");
     }
 }

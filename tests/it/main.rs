@@ -17,6 +17,7 @@ mod crash;
 mod diff;
 mod drafts;
 mod enrich;
+mod experiments;
 mod forms;
 mod guard;
 mod index;

@@ -7,7 +7,7 @@ use super::rerank::{HEAD, Head, cosine, rerank, worth_alone};
 use super::search::Found;
 use super::{DenseArm, HybridIndex};
 use crate::filter::Conditions;
-use crate::fusion::{DENSE_WEIGHT, Fused, fuse};
+use crate::fusion::{Fused, fuse};
 use crate::lexical::{Candidate, QueryWords, Snapshot, Worth};
 use crate::{ArmScores, IndexError, Mode, Passage, PassageId, QueryPiece, QueryReading};
 
@@ -29,6 +29,8 @@ pub(super) struct Search {
     pub(super) conditions: Conditions,
     /// Candidates of each arm.
     pub(super) depth: usize,
+    /// What the vectors count beside the words.
+    pub(super) dense_weight: f32,
 }
 
 /// How many candidates to look at to show hits up to `end` and to know whether there are more.
@@ -151,7 +153,7 @@ impl Search {
         let candidates: Vec<Candidate> =
             lexical.into_iter().map(|(at, _)| at).chain(self.located(&only_dense)?).collect();
         let worth = self.snapshot.weigh(&self.words, &candidates)?;
-        let ranked = fused(&candidates, &worth, &dense);
+        let ranked = fused(&candidates, &worth, &dense, self.dense_weight);
         self.looked_at_again(arm, &pieces, ranked, &mut vectors).await
     }
 
@@ -198,13 +200,13 @@ impl Search {
 
 /// What the words are worth and the cosines put together: of the words by which they were found those that were
 /// likely to be asked for come first.
-fn fused(candidates: &[Candidate], worth: &[Worth], dense: &HashMap<PassageId, f32>) -> Ranked {
+fn fused(candidates: &[Candidate], worth: &[Worth], dense: &HashMap<PassageId, f32>, dense_weight: f32) -> Ranked {
     let key = |at: &Candidate| (at.paper, at.passage);
     let of_lexical: Vec<_> = candidates.iter().zip(worth).map(|(at, worth)| (key(at), worth.likelihood)).collect();
     let of_dense: Vec<_> = candidates.iter().filter_map(|at| Some((key(at), *dense.get(&at.passage)?))).collect();
     let known: HashMap<PassageId, (Candidate, f32)> =
         candidates.iter().zip(worth).map(|(at, worth)| (at.passage, (*at, worth.bm25))).collect();
-    let ranked = fuse(&of_lexical, &of_dense, DENSE_WEIGHT).into_iter().filter_map(
+    let ranked = fuse(&of_lexical, &of_dense, dense_weight).into_iter().filter_map(
         |Fused { key: (_, passage), score, dense, .. }| {
             let (at, bm25) = *known.get(&passage)?;
             Some((at, score, ArmScores { lexical: Some(bm25).filter(|bm25| *bm25 > 0.0), dense }))
@@ -261,7 +263,7 @@ mod tests {
         let candidates = [1, 2, 3].map(candidate);
         let worth = [(4.0, -1.0), (2.0, -2.0), (0.0, -5.0)].map(|(bm25, likelihood)| Worth { bm25, likelihood });
         let dense = candidates.iter().map(|at| at.passage).zip([0.1, 0.3, 0.3]).collect();
-        let ranked = fused(&candidates, &worth, &dense);
+        let ranked = fused(&candidates, &worth, &dense, 0.5);
         let scores: Vec<_> = ranked.iter().map(|(at, score, arms)| (at.address.doc_id, *score, arms.lexical)).collect();
         assert_eq!(
             scores[0],

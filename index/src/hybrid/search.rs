@@ -6,6 +6,7 @@ use paper::PaperId;
 use super::HybridIndex;
 use super::rank::{Ranked, Search};
 use crate::filter::Conditions;
+use crate::fusion::DENSE_WEIGHT;
 use crate::lexical::{Candidate, Listed, QueryWords, Respelled, stands_behind};
 use crate::syntax::Typed;
 use crate::threads::{on_one_thread, searches};
@@ -63,7 +64,8 @@ impl HybridIndex {
         // words say what is meant.
         let respelled = if query.plain || typed.is_prose() { Vec::new() } else { snapshot.respell(&mut words)? };
         let mut notes = typed.notes.clone();
-        let search = Search { snapshot, words: Arc::new(words), conditions, depth: 0 };
+        let search =
+            Search { snapshot, words: Arc::new(words), conditions, depth: 0, dense_weight: query.dense_weight };
         let by_relevance = query.sort == Sort::Relevance && !typed.words.is_empty();
         let mut results = if by_relevance {
             self.by_relevance(search.clone(), &typed, &query).await?
@@ -164,6 +166,7 @@ impl HybridIndex {
             words: Arc::new(QueryWords::of(&Typed::plain(&text))),
             conditions: Conditions::default(),
             depth: super::rank::depth(limit.saturating_add(passages.len())),
+            dense_weight: DENSE_WEIGHT,
         };
         let found = self.rank_alike(&search, &passages).await?;
         let mut ranked = found.ranked;

@@ -155,7 +155,8 @@ impl Seeker<'_> {
     ) -> Result<(), AgentError> {
         let searches = queries.iter().map(|(text, mode)| {
             let question = SearchQuery::question(text.clone());
-            let query = SearchQuery { mode: *mode, filter: plan.filter.clone(), limit: HITS, ..question };
+            let dense_weight = self.settings.dense_weight;
+            let query = SearchQuery { mode: *mode, filter: plan.filter.clone(), limit: HITS, dense_weight, ..question };
             self.library.search_in(index, query)
         });
         for ((text, _), found) in queries.iter().zip(try_join_all(searches).await?) {

@@ -34,7 +34,6 @@ pub struct Answer {
     closest: Vec<Closest>,
     table: Option<Table>,
     sections: Vec<Part>,
-    experiment: Option<String>,
 }
 
 impl Answer {
@@ -357,7 +356,6 @@ impl<'e> Verifier<'e> {
             closest,
             table: self.table.filter(|_| answered),
             sections: self.sections,
-            experiment: None,
         }
     }
 

@@ -26,16 +26,16 @@ pub(in crate::agent) struct Recalled {
     closest: Vec<Closest>,
     table: Option<Table>,
     sections: Vec<Part>,
-    experiment: Option<String>,
 }
 
-/// Reads an answer to be given once more, as the answer `id`; none when it cannot be read.
-pub(in crate::agent) fn recall(stored: &str, id: &str) -> Option<Recalled> {
+/// Reads an answer to be given once more, as the answer `id` in an arm of its own; none when it cannot be read.
+pub(in crate::agent) fn recall(stored: &str, id: &str, experiment: Option<String>) -> Option<Recalled> {
     let mut recalled: Recalled = serde_json::from_str(stored).ok()?;
     let before = std::mem::replace(&mut recalled.circumstances.id, id.to_owned());
     // Where it was a copy itself, the one that was made is named.
     let made = recalled.circumstances.cached_from.take().unwrap_or(before);
     recalled.circumstances.cached_from = Some(made);
+    recalled.circumstances.experiment = experiment;
     Some(recalled)
 }
 
@@ -76,7 +76,6 @@ impl Recalled {
             closest: self.closest,
             table: self.table,
             sections: self.sections,
-            experiment: self.experiment,
         })
     }
 }

@@ -29,6 +29,7 @@ fn circumstances() -> Circumstances {
         timings_ms: BTreeMap::new(),
         notice: None,
         cached_from: None,
+        experiment: None,
     }
 }
 

@@ -42,15 +42,7 @@ pub struct AnswersArgs {
 }
 
 pub(crate) async fn answers_command(config: Config, args: AnswersArgs, output: &mut Output) -> anyhow::Result<Outcome> {
-    if args.budget_usd.is_some_and(|budget| !(budget.is_finite() && budget >= 0.0)) {
-        return Err(Usage("--budget must be 0 or more".to_owned()).into());
-    }
-    let suite = match &args.suite {
-        Some(file) => Suite::read(file, Clock::system().now())?,
-        None => Suite::shipped()?,
-    };
-    let suite = suite.first(args.limit.unwrap_or(usize::MAX));
-    let report = asked(config, &suite, &args, output).await?;
+    let report = asked(config, &suite_of(&args)?, &args, output).await?;
     if let Some(file) = &args.html {
         std::fs::write(file, page(&report)).with_context(|| format!("cannot write {}", file.display()))?;
     }
@@ -58,8 +50,25 @@ pub(crate) async fn answers_command(config: Config, args: AnswersArgs, output: &
     Ok(Outcome::Done)
 }
 
+/// The suite that is named, or the one that ships.
+pub(super) fn suite_of(args: &AnswersArgs) -> anyhow::Result<Suite> {
+    if args.budget_usd.is_some_and(|budget| !(budget.is_finite() && budget >= 0.0)) {
+        return Err(Usage("--budget must be 0 or more".to_owned()).into());
+    }
+    let suite = match &args.suite {
+        Some(file) => Suite::read(file, Clock::system().now())?,
+        None => Suite::shipped()?,
+    };
+    Ok(suite.first(args.limit.unwrap_or(usize::MAX)))
+}
+
 /// Asks the questions in a library of the suite's own, which is gone afterwards, or in the one that there is.
-async fn asked(config: Config, suite: &Suite, args: &AnswersArgs, output: &Output) -> anyhow::Result<AnswersReport> {
+pub(super) async fn asked(
+    config: Config,
+    suite: &Suite,
+    args: &AnswersArgs,
+    output: &Output,
+) -> anyhow::Result<AnswersReport> {
     let folder = tempfile::tempdir()?;
     let config = if suite.library == SuiteLibrary::Home { config } else { config.elsewhere(folder.path()) };
     let mut app = open(config).await?;
@@ -117,6 +126,6 @@ fn table(report: &AnswersReport) -> String {
     text
 }
 
-fn shown(value: f64) -> String {
+pub(super) fn shown(value: f64) -> String {
     if value != 0.0 && value.abs() < 0.01 { format!("{value:.5}") } else { format!("{value:.3}") }
 }

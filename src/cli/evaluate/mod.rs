@@ -1,6 +1,7 @@
 //! `eval`.
 
 mod answers;
+mod compare;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,8 @@ use std::sync::Arc;
 pub use answers::AnswersArgs;
 pub(crate) use answers::answers_command;
 use clap::Subcommand;
+pub use compare::CompareArgs;
+pub(crate) use compare::compare_command;
 use index::{EdgeStore, HybridIndex, IndexSettings, Mode, VectorStore};
 
 use super::Outcome;
@@ -24,6 +27,8 @@ use router::Router;
 pub enum Eval {
     /// How good answers are: a suite of questions with the papers that answer them
     Answers(AnswersArgs),
+    /// Whether one way of answering is better than another: two reports of one suite, or two arms
+    Compare(CompareArgs),
     /// Search quality and speed on a BEIR folder: corpus.jsonl, queries.jsonl, qrels/*.tsv
     Retrieval {
         /// The folder

@@ -1,5 +1,6 @@
 //! The questions of a suite asked one after the other, and what their answers are worth.
 
+mod compare;
 mod page;
 mod report;
 #[cfg(test)]
@@ -8,6 +9,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+pub use compare::{ComparedMeasure, ComparedReports};
 use index::Filter;
 pub use page::page;
 use paper::{PaperId, PaperRef};

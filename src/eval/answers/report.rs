@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent::answer::{Route, Status};
 use crate::eval::suite::Kind;
-use crate::eval::{interval_of, percentile};
+use crate::eval::{bootstrapped, interval_of_values, percentile};
 
 /// An answer cites so many papers at most when it quotes, so that no more can be asked of it: recall is capped there (as BEIR caps it
 /// at the depth of a ranking; Thakur et al. 2021).
@@ -150,7 +150,7 @@ impl AnswersReport {
                 let picked: Vec<&QuestionReport> = picked.iter().filter_map(|at| questions.get(*at)).collect();
                 measure(&picked)
             };
-            let interval = interval_of(questions.len(), &resampled)?;
+            let interval = interval_of_values(bootstrapped(questions.len(), &resampled))?;
             Some(((*name).to_owned(), interval.map(rounded)))
         });
         let mut kinds: BTreeMap<Kind, Vec<&QuestionReport>> = BTreeMap::new();
@@ -293,7 +293,7 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 }
 
 /// To ten thousandths, or, below a hundredth, to four figures: costs are small.
-fn rounded(value: f64) -> f64 {
+pub(super) fn rounded(value: f64) -> f64 {
     let scale = if value.abs() < 0.01 { 1e8 } else { 1e4 };
     (value * scale).round() / scale
 }

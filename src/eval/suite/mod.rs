@@ -209,7 +209,7 @@ fn hold_out(questions: &mut [SuiteQuestion], papers: &mut Vec<Paper>) {
 }
 
 /// The first id that stands twice, if one does.
-fn twice<'q>(questions: &'q [SuiteQuestion]) -> Option<&'q str> {
+fn twice(questions: &[SuiteQuestion]) -> Option<&str> {
     let mut seen = HashSet::new();
     questions.iter().map(|question| question.id.as_str()).find(|id| !seen.insert(*id))
 }

@@ -9,6 +9,7 @@ use super::injection::is_order;
 use super::memory::Memory;
 use super::sentence::{sentences, slice};
 use super::words::{content_stems, negated_stems};
+use crate::telemetry::{conventions, trace};
 
 /// One sentence of a passage.
 #[derive(Debug, Clone)]
@@ -161,9 +162,15 @@ impl Vectors {
         work: impl FnOnce(&dyn Embedder) -> Result<T, IndexError> + Send + 'static,
     ) -> Result<Option<T>, IndexError> {
         let Some(embedder) = self.embedder.clone() else { return Ok(None) };
-        tokio::task::spawn_blocking(move || work(embedder.as_ref()).map(Some))
-            .await
-            .unwrap_or_else(|stopped| Err(IndexError::Embedding { reason: stopped.to_string() }))
+        let model = embedder.model().name.clone();
+        trace::within(&format!("embeddings {model}"), async {
+            trace::note(conventions::OPERATION, "embeddings");
+            trace::note(conventions::REQUEST_MODEL, model.as_str());
+            tokio::task::spawn_blocking(move || work(embedder.as_ref()).map(Some))
+                .await
+                .unwrap_or_else(|stopped| Err(IndexError::Embedding { reason: stopped.to_string() }))
+        })
+        .await
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod answer;
 mod cache;
+mod calling;
 mod checking;
 mod contradiction;
 pub mod desk;
@@ -52,6 +53,7 @@ use write::{Writer, Written};
 
 use crate::library::{Library, LibraryError};
 use crate::store::StoreError;
+use crate::telemetry::{conventions, trace};
 
 /// Why there is neither an answer nor an abstention.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +70,17 @@ pub enum AgentError {
          or use mode `quote`, which needs none"
     )]
     NoModel(&'static str),
+}
+
+impl AgentError {
+    /// What kind of fault it is, in a word.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Library(_) => "library",
+            Self::Store(_) => "store",
+            Self::NoModel(_) => "no_model",
+        }
+    }
 }
 
 impl From<index::IndexError> for AgentError {
@@ -147,6 +160,40 @@ impl Agent {
     /// See [`AgentError`]. A provider that is down, overloaded or breaks off is no error: then the next one is asked, the
     /// answer is quoted, or is what had passed until then, and says so.
     pub async fn answer(&self, run: &Run, question: &Question) -> Result<Answer, AgentError> {
+        run.trace().root("invoke_agent lectern", self.answered(run, question)).await
+    }
+
+    /// The answer, with what there is to say of it in the trace.
+    async fn answered(&self, run: &Run, question: &Question) -> Result<Answer, AgentError> {
+        trace::note(conventions::OPERATION, "invoke_agent");
+        trace::note(conventions::AGENT, "lectern");
+        trace::note(conventions::CONVERSATION, run.id());
+        trace::note_text(conventions::INPUT, || question.text().to_owned());
+        if let Some(assigned) = &question.experiment {
+            trace::note("lectern.experiment", assigned.told());
+        }
+        let answered = self.made(run, question).await;
+        match &answered {
+            Ok(answer) => {
+                let Circumstances { route, model, usage, .. } = answer.circumstances();
+                trace::note("lectern.status", if answer.claims().is_empty() { "abstained" } else { "answered" });
+                trace::note("lectern.route", route.as_str());
+                trace::note(conventions::RESPONSE_MODEL, model.as_str());
+                trace::note("lectern.claims", answer.claims().len());
+                trace::note("lectern.removed", answer.removed().len());
+                trace::note(conventions::INPUT_TOKENS, usage.prompt_tokens);
+                trace::note(conventions::OUTPUT_TOKENS, usage.completion_tokens);
+                if let Some(cost) = usage.cost_usd {
+                    trace::note("lectern.cost_usd", cost);
+                }
+                trace::note_text(conventions::OUTPUT, || answer.text().to_owned());
+            }
+            Err(fault) => trace::fail(fault.kind()),
+        }
+        answered
+    }
+
+    async fn made(&self, run: &Run, question: &Question) -> Result<Answer, AgentError> {
         let began = Instant::now();
         let mut timings = BTreeMap::new();
         let log = run.log();
@@ -158,7 +205,7 @@ impl Agent {
             // Kept before anything else is told, so that another going on finds its numbers taken.
             run.note().await?;
         }
-        let mut routed = self.route(run, question).await?;
+        let mut routed = trace::within("route", self.route(run, question)).await?;
         // What a run that goes on rests on was found in the library as it was then.
         let cache_key = if run.goes_on() { None } else { self.cache_key(question, routed).await? };
         if let Some(key) = cache_key.as_deref()
@@ -167,7 +214,7 @@ impl Agent {
             return Ok(answer);
         }
         let purse = Purse::of(&self.desk, run, question.budget_usd()).await?;
-        let plan = self.plan(run, question, routed, &purse).await?;
+        let plan = trace::within("plan", self.plan(run, question, routed, &purse)).await?;
         timings.insert("plan".to_owned(), milliseconds(began));
         let searching = Instant::now();
         let seeker = Seeker {
@@ -178,7 +225,7 @@ impl Agent {
             judge: Some(&purse).filter(|_| self.settings.model_judges && routed.route != Route::Quote),
             log,
         };
-        let retrieved = seeker.retrieve(run, question, &plan).await?;
+        let retrieved = trace::within("retrieve", seeker.retrieve(run, question, &plan)).await?;
         timings.insert("retrieve".to_owned(), milliseconds(searching));
         let writing = Instant::now();
         let writer = Writer {
@@ -189,7 +236,7 @@ impl Agent {
             form: question.mode.form(),
             retrieved: &retrieved,
         };
-        let written = self.write(&writer, &mut routed, &retrieved).await?;
+        let written = trace::within("write", self.write(&writer, &mut routed, &retrieved)).await?;
         timings.insert("write".to_owned(), milliseconds(writing));
         timings.insert("total".to_owned(), milliseconds(began));
         if let Some(key) = cache_key.filter(|_| written.route != Route::Quote && written.notice.is_none()) {

@@ -8,11 +8,13 @@ use jiff::Timestamp;
 
 use super::AgentError;
 use super::answer::UsageReport;
+use super::calling::{chat_span, end_chat};
 use super::desk::{Desk, Seat, Step};
 use super::notice::Unasked;
 use super::run::Run;
 use crate::llm::{Admission, ChatRequest, ChatStream, LlmError, Usage};
 use crate::store::{CallTokens, NewCall, Settled, StoreError};
+use crate::telemetry::trace::Open;
 
 /// The shortest answer that is worth asking for, in tokens, where a budget does not allow the longest.
 const LEAST_OUTPUT: u32 = 200;
@@ -51,7 +53,6 @@ pub struct Call {
 }
 
 /// Who was asked, and the line of the ledger that says so.
-#[derive(Clone)]
 pub struct Receipt {
     /// Who was asked.
     pub seat: Seat,
@@ -62,13 +63,15 @@ pub struct Receipt {
 const OF_A_MESSAGE: u64 = 8;
 
 /// A call's line in the ledger, and how its provider was admitted.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Entry {
     no: i64,
     most_usd: Option<f64>,
     admission: Admission,
     /// When it began, which decides over its price.
     at: Timestamp,
+    /// The call in the run's trace.
+    span: Option<Open>,
 }
 
 /// Nobody answers: who was to be asked, and why they were not or gave nothing.
@@ -136,7 +139,7 @@ impl<'r> Purse<'r> {
                 pass_over(Unasked::MonthIsSpent);
                 continue;
             };
-            let entry = Entry { no, most_usd: most, admission, at };
+            let entry = Entry { no, most_usd: most, admission, at, span: chat_span(step, seat, &request) };
             match seat.model.stream(&request).await {
                 Ok(stream) => {
                     let receipt = Receipt { seat: seat.clone(), entry };
@@ -145,7 +148,7 @@ impl<'r> Purse<'r> {
                 Err(fault) => {
                     let elsewhere = fault.worth_another_provider();
                     let usage = if is_free(&fault) { Some(Usage::default()) } else { fault.usage() };
-                    self.settle_entry(seat, entry, usage, Some(&fault)).await?;
+                    self.settle_entry(seat, &entry, usage, Some(&fault)).await?;
                     pass_over(Unasked::failed(&fault));
                     if !elsewhere {
                         break;
@@ -207,22 +210,22 @@ impl<'r> Purse<'r> {
         usage: Option<Usage>,
         fault: Option<&LlmError>,
     ) -> Result<(), AgentError> {
-        self.settle_entry(&receipt.seat, receipt.entry, usage, fault).await
+        self.settle_entry(&receipt.seat, &receipt.entry, usage, fault).await
     }
 
     async fn settle_entry(
         &self,
         seat: &Seat,
-        Entry { no, most_usd, admission, at }: Entry,
+        entry: &Entry,
         usage: Option<Usage>,
         fault: Option<&LlmError>,
     ) -> Result<(), AgentError> {
-        let now = self.desk.clock.now();
+        let (now, at) = (self.desk.clock.now(), entry.at);
         match fault {
-            None => seat.breaker.succeeded(admission),
+            None => seat.breaker.succeeded(entry.admission),
             Some(fault) => {
                 tracing::warn!(kind = fault.kind(), %fault, "the model did not answer");
-                seat.breaker.failed(admission, fault, now);
+                seat.breaker.failed(entry.admission, fault, now);
             }
         }
         let model = seat.model.model();
@@ -234,10 +237,13 @@ impl<'r> Purse<'r> {
             cost_usd,
             baseline_usd,
         };
+        if let Some(span) = &entry.span {
+            end_chat(span, usage, cost_usd, fault);
+        }
         let notes = self.run.notes();
-        self.run.store().settle_call(self.run.id(), no, &settled, &notes).await?;
+        self.run.store().settle_call(self.run.id(), entry.no, &settled, &notes).await?;
         self.run.noted(&notes);
-        self.spent().add(usage, cost_usd, baseline_usd, most_usd);
+        self.spent().add(usage, cost_usd, baseline_usd, entry.most_usd);
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use super::event::{Event, EventLog};
 use super::{AgentError, Question};
 use crate::clock::Clock;
 use crate::store::{Ending, Exposure, RunNotes, Store, StoreError, StoredRun, When};
+use crate::telemetry::trace::{Span, Trace};
 
 /// A run under way.
 pub struct Run {
@@ -20,6 +21,7 @@ pub struct Run {
     store: Store,
     clock: Clock,
     log: Arc<EventLog>,
+    trace: Trace,
     taken_up: bool,
     /// Whether it was in the store before this process had it.
     was_stored: bool,
@@ -34,6 +36,8 @@ struct State {
     /// Events up to this number are in the store.
     written: u64,
     steps: Vec<(String, String)>,
+    /// So many of the spans that have ended are in the store.
+    spans_written: usize,
     /// Steps that were finished in this process: each is finished once.
     begun: BTreeSet<String>,
     cache_key: Option<String>,
@@ -63,6 +67,7 @@ impl Run {
             store,
             clock,
             log,
+            trace: Trace::new(clock, 0, false),
             taken_up: false,
             was_stored: false,
             finished: BTreeMap::new(),
@@ -84,9 +89,13 @@ impl Run {
         // The last word of an earlier end is no end any more.
         let told = told.filter(|event| !event.is_last()).collect();
         let finished = stored.steps.into_iter().collect();
+        // Where it goes on, numbers go on too.
+        let known = store.spans(&stored.id).await?.len() as u64;
+        let trace = Trace::new(clock, known, false);
         let state = Mutex::new(State { written, ..State::default() });
         let log = Arc::new(EventLog::going_on(told));
-        Ok((Self { id: stored.id, store, clock, log, taken_up, was_stored: true, finished, state }, question))
+        let run = Self { id: stored.id, store, clock, log, trace, taken_up, was_stored: true, finished, state };
+        Ok((run, question))
     }
 
     /// Its id, which is its answer's too.
@@ -99,6 +108,18 @@ impl Run {
     #[must_use]
     pub fn log(&self) -> &Arc<EventLog> {
         &self.log
+    }
+
+    /// The same with questions, prompts and answers in its trace.
+    #[must_use]
+    pub fn noting_texts(self, texts: bool) -> Self {
+        Self { trace: self.trace.noting_texts(texts), ..self }
+    }
+
+    /// What is done within it.
+    #[must_use]
+    pub fn trace(&self) -> &Trace {
+        &self.trace
     }
 
     /// Whether it was cut off before and goes on.
@@ -160,6 +181,7 @@ impl Run {
         RunNotes {
             events: events.map(|event| (event.id, event.kind.into_owned(), event.data)).collect(),
             steps: state.steps.clone(),
+            spans: self.trace.ended_from(state.spans_written).iter().filter_map(written).collect(),
         }
     }
 
@@ -169,6 +191,7 @@ impl Run {
         state.written = notes.events.last().map_or(state.written, |(number, ..)| *number);
         let kept = notes.steps.len().min(state.steps.len());
         state.steps.drain(..kept);
+        state.spans_written += notes.spans.len();
     }
 
     /// The answer of this run can be given once more by this key.
@@ -200,6 +223,11 @@ impl Run {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A span as it is kept; one that cannot be written, which none is, is left out.
+fn written(span: &Span) -> Option<(u64, String)> {
+    Some((span.id, serde_json::to_string(span).ok()?))
 }
 
 fn json(value: &impl Serialize) -> Result<String, StoreError> {

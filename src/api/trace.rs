@@ -28,6 +28,8 @@ pub(super) struct Trace {
     steps: Vec<Step>,
     /// The lines of the ledger.
     calls: Vec<ModelCall>,
+    /// What was done, span by span, in the order of beginning.
+    spans: Vec<Box<RawValue>>,
     events: Vec<Told>,
 }
 
@@ -72,6 +74,7 @@ pub(super) async fn get(State(state): State<ApiState>, Path(id): Path<String>) -
         request: raw(run.request)?,
         steps,
         calls: store.calls_of(&id).await?,
+        spans: store.spans(&id).await?.into_iter().map(raw).collect::<Result<_, _>>()?,
         events,
         id,
     }))

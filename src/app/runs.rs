@@ -61,6 +61,7 @@ impl App {
         }
         let background = stored.background;
         let (run, question) = Run::take_up(stored, store.clone(), self.clock).await?;
+        let run = run.noting_texts(self.config.settings.tracing.texts);
         Ok(Resumed::GoesOn(Box::new((run, question, background))))
     }
 
@@ -82,6 +83,7 @@ impl App {
         let steps = RunNotes { steps: stored.steps.clone(), ..RunNotes::default() };
         store.note_answer(&stored.id, &steps).await?;
         let (run, mut question) = Run::take_up(stored, store.clone(), self.clock).await?;
+        let run = run.noting_texts(self.config.settings.tracing.texts);
         if matches!(question.mode, AskMode::Auto | AskMode::Quote) {
             // A model was named, so it is to be asked.
             question.mode = AskMode::Chat;
@@ -153,7 +155,8 @@ impl App {
     /// When it cannot be kept.
     pub async fn begin(&self, id: String, question: &Question, when: When) -> Result<Run, StoreError> {
         let store = self.library.store.clone();
-        Run::begin(id, store, self.clock, question, when, Arc::new(EventLog::default())).await
+        let run = Run::begin(id, store, self.clock, question, when, Arc::new(EventLog::default())).await?;
+        Ok(run.noting_texts(self.config.settings.tracing.texts))
     }
 
     /// When tokens are cheap again at whoever is asked first for a draft; none when they are now.

@@ -29,8 +29,13 @@ pub const DEFAULT_TOML: &str = include_str!("default.toml");
 const MODEL: &str = "embedding.model";
 
 /// Settings whose values are never shown.
-pub const SECRETS: [&str; 4] =
-    ["sources.semantic_scholar.api_key", "llm.deepseek.api_key", "llm.openai.api_key", "qdrant.api_key"];
+pub const SECRETS: [&str; 5] = [
+    "sources.semantic_scholar.api_key",
+    "llm.deepseek.api_key",
+    "llm.openai.api_key",
+    "qdrant.api_key",
+    "tracing.otlp_headers",
+];
 
 /// A configuration that cannot be used; every message says what to change.
 #[derive(Debug, thiserror::Error)]

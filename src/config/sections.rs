@@ -20,6 +20,7 @@ pub struct Settings {
     pub qdrant: Qdrant,
     pub store: Store,
     pub log: Log,
+    pub tracing: Tracing,
 }
 
 /// `[server]`
@@ -236,6 +237,16 @@ impl Store {
 pub struct Log {
     pub level: String,
     pub format: LogFormat,
+}
+
+/// `[tracing]`
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct Tracing {
+    pub otlp_endpoint: String,
+    pub otlp_headers: SecretString,
+    pub service_name: String,
+    pub texts: bool,
 }
 
 /// How log lines look.

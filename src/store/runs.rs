@@ -14,6 +14,8 @@ pub struct RunNotes {
     pub events: Vec<(u64, String, String)>,
     /// Steps that are finished: name and outcome as JSON text.
     pub steps: Vec<(String, String)>,
+    /// Spans that have ended: number and span as JSON text.
+    pub spans: Vec<(u64, String)>,
 }
 
 /// A run as it was kept.
@@ -185,6 +187,15 @@ impl Store {
         Ok(rows.iter().map(|row| (row.get(0), read_moment(row.get(1)))).collect())
     }
 
+    /// The spans of a run, as JSON text, in the order in which they began.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn spans(&self, id: &str) -> Result<Vec<String>, StoreError> {
+        let found = sqlx::query_scalar("SELECT span FROM run_spans WHERE run_id = ? ORDER BY no");
+        Ok(found.bind(id).fetch_all(&self.pool).await?)
+    }
+
     /// An answer as it was given, as JSON text.
     ///
     /// # Errors
@@ -252,6 +263,14 @@ pub(super) async fn write_notes(
             .bind(id)
             .bind(step)
             .bind(outcome)
+            .execute(&mut *connection)
+            .await?;
+    }
+    for (number, span) in &notes.spans {
+        sqlx::query("INSERT INTO run_spans (run_id, no, span) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+            .bind(id)
+            .bind(i64::try_from(*number).unwrap_or(i64::MAX))
+            .bind(span)
             .execute(&mut *connection)
             .await?;
     }

@@ -5,6 +5,7 @@ fn notes(events: &[(u64, &str)], steps: &[(&str, &str)]) -> RunNotes {
     RunNotes {
         events: events.iter().map(|(number, kind)| (*number, (*kind).to_owned(), "{}".to_owned())).collect(),
         steps: steps.iter().map(|(step, outcome)| ((*step).to_owned(), (*outcome).to_owned())).collect(),
+        spans: vec![],
     }
 }
 

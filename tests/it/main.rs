@@ -48,3 +48,4 @@ mod support;
 mod sync;
 #[path = "../fixtures/token_counter.rs"]
 mod token_counter;
+mod traces;

@@ -20,8 +20,9 @@ use super::purse::Purse;
 use super::run::Run;
 use super::words::{content_stems, content_words, coverage};
 use super::{AgentError, Question, Settings};
-use crate::library::{Found, Library};
+use crate::library::{Found, Library, LibraryError};
 use crate::llm::Prices;
+use crate::telemetry::{conventions, trace};
 
 /// How many papers each search gives.
 const HITS: usize = 10;
@@ -157,7 +158,15 @@ impl Seeker<'_> {
             let question = SearchQuery::question(text.clone());
             let dense_weight = self.settings.dense_weight;
             let query = SearchQuery { mode: *mode, filter: plan.filter.clone(), limit: HITS, dense_weight, ..question };
-            self.library.search_in(index, query)
+            trace::within("search", async move {
+                let found = self.library.search_in(index, query).await?;
+                trace::note(conventions::OPERATION, "retrieval");
+                trace::note("lectern.search.mode", found.mode.as_str());
+                trace::note("lectern.search.hits", found.hits.len());
+                trace::note("lectern.search.total", found.total);
+                trace::note_text("lectern.search.query", || text.clone());
+                Ok::<_, LibraryError>(found)
+            })
         });
         for ((text, _), found) in queries.iter().zip(try_join_all(searches).await?) {
             self.log.add(

@@ -1,4 +1,7 @@
-//! Log lines, on standard error.
+//! What the program tells of itself: log lines, on standard error, and traces.
+
+pub mod conventions;
+pub mod trace;
 
 use std::io::IsTerminal;
 

@@ -7,13 +7,13 @@
 //! Asked is the library in `LECTERN_BENCH_HOME`; where that is not set, one of the first papers of `../shared/corpus` (or
 //! `LECTERN_SHARED`) that is made for it, which takes a minute or two; without these, the sample library.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::disallowed_methods, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, clippy::disallowed_methods, missing_docs)]
 
 use std::hint::black_box;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use index::{Mode, SearchQuery};
@@ -21,10 +21,14 @@ use lectern::app::{App, load_embedder};
 use lectern::clock::Clock;
 use lectern::config::{Config, Environment};
 use lectern::eval::queries_of;
+use lectern::store::{RunNotes, When};
+use lectern::telemetry::trace::{Trace, within};
 use tokio::runtime::Runtime;
 
 const PAPERS: usize = 5_000;
 const TITLES: usize = 20_000;
+/// Searches with a trace and without.
+const PAIRS: usize = 2_000;
 
 fn lectern(home: &Path, arguments: &[&str]) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lectern"));
@@ -77,6 +81,56 @@ fn steps(criterion: &mut Criterion) {
         bench.iter(|| black_box(runtime.block_on(app.library.search(SearchQuery::new(next()))).unwrap()));
     });
     group.finish();
+    cost_of_tracing(&runtime, &app, next);
+}
+
+/// What tracing costs: the same queries with a trace and without, in turns, so that whatever else the machine does falls on both; and
+/// beside that what it takes to keep the spans of a search in the transaction that its run ends with.
+fn cost_of_tracing(runtime: &Runtime, app: &App, mut next: impl FnMut() -> String) {
+    let search = |query: String| async { black_box(app.library.search(SearchQuery::new(query)).await.unwrap()) };
+    let (mut apart, mut plain) = (Vec::new(), Vec::new());
+    let mut spans = Vec::new();
+    for round in 0..PAIRS {
+        let query = next();
+        let mut took = [0.0; 2];
+        // Whoever comes second finds the query's parts in the processor's cache.
+        for traced in [round % 2 == 0, round % 2 == 1] {
+            let began = Instant::now();
+            if traced {
+                let trace = Trace::new(Clock::system(), 0, false);
+                runtime.block_on(trace.root("retrieve", within("retrieval library", search(query.clone()))));
+                spans =
+                    trace.ended_from(0).iter().map(|span| (span.id, serde_json::to_string(span).unwrap())).collect();
+            } else {
+                runtime.block_on(search(query.clone()));
+            }
+            took[usize::from(traced)] = began.elapsed().as_secs_f64() * 1e6;
+        }
+        apart.push(took[1] - took[0]);
+        plain.push(took[0]);
+    }
+    let store = &app.library.store;
+    let kept = |spans: Vec<(u64, String)>| {
+        let id = Clock::system().new_id().to_string();
+        runtime.block_on(store.begin_answer(&id, "{}", None, When::Followed, Clock::system().now())).unwrap();
+        let notes = RunNotes { spans, ..RunNotes::default() };
+        let began = Instant::now();
+        runtime.block_on(store.note_answer(&id, &notes)).unwrap();
+        began.elapsed().as_secs_f64() * 1e6
+    };
+    let many: Vec<(u64, String)> = (0..100).map(|n| (n, spans[0].1.clone())).collect();
+    let keeping = (0..200).map(|_| (kept(many.clone()) - kept(Vec::new())) / 100.0 * spans.len() as f64).collect();
+    let (noting, keeping, search) = (median(apart), median(keeping), median(plain));
+    println!(
+        "tracing a search of {search:.0} us ({PAIRS} pairs, {} spans): noting {noting:.1} us, keeping {keeping:.1} us, {:.2} % in all",
+        spans.len(),
+        100.0 * (noting + keeping) / search
+    );
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 criterion_group!(benches, steps);

@@ -31,7 +31,7 @@ pub use embed::{
 };
 pub use error::IndexError;
 pub use generations::{Building, Generations};
-pub use hybrid::{HybridIndex, IndexSettings, MOST_SHOWN, Prepared, Wording};
+pub use hybrid::{HybridIndex, IndexSettings, MOST_SHOWN, Prepared, Searching, Wording};
 pub use passage::{PIECE_UP_TO, Passage, PassageId, Section, WHOLE_UP_TO, embedded_text, split};
 pub use query::{
     ArmScores, FacetCount, FacetCounts, Filter, IndexStats, IndexedPaper, Mode, Place, SearchHit, SearchQuery,

@@ -153,6 +153,21 @@ pub enum Status {
     Failed,
 }
 
+impl Status {
+    /// Every status.
+    pub const ALL: [Self; 3] = [Self::Answered, Self::Abstained, Self::Failed];
+
+    /// Its name, as it is told.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Abstained => "abstained",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// A sentence of the answer that its citations support.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Claim {

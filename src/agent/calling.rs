@@ -20,10 +20,14 @@ pub(super) fn chat_span(step: Step, seat: &Seat, request: &ChatRequest) -> Optio
         span.note(conventions::TEMPERATURE, f64::from(temperature));
     }
     span.note_text(conventions::INPUT, || {
-        let said: Vec<String> = request.messages.iter().map(|message| message.content.clone()).collect();
-        said.join("\n\n")
+        conventions::messages(request.messages.iter().map(|message| (message.role.as_str(), message.content.as_str())))
     });
     Some(span)
+}
+
+/// Tells what the model said, where that may be noted.
+pub(super) fn note_said(span: &Open, text: &str) {
+    span.note_text(conventions::OUTPUT, || conventions::messages([("assistant", text)]));
 }
 
 /// Ends it with what it took.
@@ -32,6 +36,7 @@ pub(super) fn end_chat(span: &Open, usage: Option<Usage>, cost_usd: Option<f64>,
         span.note(conventions::INPUT_TOKENS, usage.prompt_tokens);
         span.note(conventions::CACHED_TOKENS, usage.cache_hit_tokens);
         span.note(conventions::OUTPUT_TOKENS, usage.completion_tokens);
+        span.note(conventions::REASONING_TOKENS, usage.reasoning_tokens);
     }
     if let Some(cost) = cost_usd {
         span.note("lectern.cost_usd", cost);

@@ -162,13 +162,15 @@ impl Vectors {
         work: impl FnOnce(&dyn Embedder) -> Result<T, IndexError> + Send + 'static,
     ) -> Result<Option<T>, IndexError> {
         let Some(embedder) = self.embedder.clone() else { return Ok(None) };
-        let model = embedder.model().name.clone();
+        let (model, dimensions) = (embedder.model().name.clone(), embedder.model().dimension);
         trace::within(&format!("embeddings {model}"), async {
             trace::note(conventions::OPERATION, "embeddings");
             trace::note(conventions::REQUEST_MODEL, model.as_str());
+            trace::note(conventions::DIMENSIONS, dimensions);
             tokio::task::spawn_blocking(move || work(embedder.as_ref()).map(Some))
                 .await
                 .unwrap_or_else(|stopped| Err(IndexError::Embedding { reason: stopped.to_string() }))
+                .inspect_err(|_| trace::fail("embedding"))
         })
         .await
     }

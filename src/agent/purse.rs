@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::AgentError;
 use super::answer::UsageReport;
-use super::calling::{chat_span, end_chat};
+use super::calling::{chat_span, end_chat, note_said};
 use super::desk::{Desk, Seat, Step};
 use super::notice::Unasked;
 use super::run::Run;
@@ -57,6 +57,15 @@ pub struct Receipt {
     /// Who was asked.
     pub seat: Seat,
     entry: Entry,
+}
+
+impl Receipt {
+    /// Has the trace tell what was said, where it may.
+    pub(super) fn note_said(&self, text: &str) {
+        if let Some(span) = &self.entry.span {
+            note_said(span, text);
+        }
+    }
 }
 
 /// What a message takes beside its text, in tokens.

@@ -31,6 +31,12 @@ pub(super) struct Whole {
 impl Whole {
     /// Reads a call to its end.
     pub async fn of(call: &mut Call) -> Self {
+        let whole = Self::read(call).await;
+        call.receipt.note_said(&whole.text);
+        whole
+    }
+
+    async fn read(call: &mut Call) -> Self {
         let mut text = String::new();
         loop {
             let next = call.stream.next().await;

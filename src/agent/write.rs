@@ -230,7 +230,9 @@ impl<'e> Writer<'_, 'e> {
         let mut text = String::new();
         let mut continuations = 0;
         let ended = loop {
+            let before = text.len();
             let (ended, usage) = self.read(&mut call, &mut sentences, &mut text, checking).await?;
+            call.receipt.note_said(text.get(before..).unwrap_or_default());
             let fault = if let Ended::Broke(fault) = &ended { Some(fault) } else { None };
             self.purse.settle(&call.receipt, usage, fault).await?;
             let goes_on = matches!(&ended, Ended::Stopped(FinishReason::Length))

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
+use tracing::Instrument;
 
 use super::ApiState;
 use super::error::ApiError;
@@ -152,7 +153,7 @@ pub(super) async fn respond(
     streamed: bool,
 ) -> Result<Response, ApiError> {
     let (run, follower) = state.runs.begin(claim, run, background, place);
-    let answering = tokio::spawn(run.answer(state.app.clone(), agent, question));
+    let answering = tokio::spawn(run.answer(state.app.clone(), agent, question).in_current_span());
     if streamed {
         return Ok(stream(follower, 0));
     }

@@ -2,13 +2,14 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument;
 
 use super::ApiState;
 use super::error::{ApiError, Fault, Problem, respond};
@@ -38,9 +39,14 @@ impl Place {
 pub(super) async fn guard(State(state): State<ApiState>, request: Request, next: Next) -> Response {
     let id = request_id(&request).unwrap_or_else(|| state.app.clock.new_id().to_string());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let response = admitted(&state, request, next).await;
+    let (route, began) = (request.extensions().get::<MatchedPath>().cloned(), Instant::now());
+    // All that is logged while it is worked on says for which request.
+    let within = tracing::error_span!("request", request_id = %id);
+    let response = admitted(&state, request, next).instrument(within).await;
     let mut response = finished(response, &id);
-    tracing::debug!(request_id = %id, %method, path, status = response.status().as_u16(), "request");
+    let (status, took) = (response.status().as_u16(), began.elapsed());
+    state.app.metrics.request(method.as_str(), route.as_ref().map(MatchedPath::as_str), status, took);
+    tracing::debug!(request_id = %id, %method, path, status, took_ms = took.as_millis() as u64, "request");
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
@@ -59,7 +65,7 @@ async fn admitted(state: &ApiState, mut request: Request, next: Next) -> Respons
         return refused.into_response();
     }
     // Who asks whether the server lives gets an answer from a full one too.
-    let health = matches!(request.uri().path(), "/healthz" | "/readyz");
+    let health = matches!(request.uri().path(), "/healthz" | "/readyz" | "/metrics");
     let place = Place::take(&state.room);
     if place.is_none() && !health {
         return ApiError::busy("the server is at its limit (server.max_in_flight); try again shortly").into_response();

@@ -15,6 +15,7 @@ use futures::FutureExt;
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::Instrument;
 
 use super::answers::accepts_events;
 use super::error::ApiError;
@@ -117,7 +118,7 @@ impl Intakes {
         let working = work(events.clone(), stop.clone());
         self.under_way.send_modify(|count| *count += 1);
         let held = (place, UnderWay(self.under_way.clone()));
-        let working = tokio::spawn(async move {
+        let task = async move {
             let _held = held;
             let done = tokio::select! {
                 done = AssertUnwindSafe(working).catch_unwind() => {
@@ -137,7 +138,8 @@ impl Intakes {
                 }
             }
             done
-        });
+        };
+        let working = tokio::spawn(task.in_current_span());
         let leaving = stop.drop_guard();
         if accepts_events(headers) {
             return Ok(stream(told, leaving));

@@ -14,6 +14,7 @@ pub mod health;
 mod imports;
 mod intake;
 mod jobs;
+mod metrics;
 pub(crate) mod origin;
 mod papers;
 mod reindex;
@@ -60,6 +61,8 @@ pub struct ApiState {
     jobs: Jobs,
     /// Syncs and imports that were asked for.
     intakes: intake::Intakes,
+    /// What was counted last for whoever watches.
+    counted: metrics::Counted,
 }
 
 impl ApiState {
@@ -68,7 +71,8 @@ impl ApiState {
         let hosts = Arc::new(origin::Hosts::new(&server.allowed_hosts, address.ip().is_loopback()));
         let room = Arc::new(Semaphore::new(server.max_in_flight));
         let imports = Arc::new(Semaphore::new(server.max_imports));
-        Self { app, hosts, room, imports, runs: runs::Runs::default(), jobs, intakes: intake::Intakes::default() }
+        let (runs, intakes) = (runs::Runs::default(), intake::Intakes::default());
+        Self { app, hosts, room, imports, runs, jobs, intakes, counted: metrics::Counted::default() }
     }
 }
 
@@ -110,6 +114,7 @@ fn router(state: ApiState) -> Router {
         .route("/v1/runs/{id}/trace", get(trace::get))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::get))
         .route("/", get(health::index))
         .fallback(|| async { ApiError::not_found("there is nothing at this address; / lists what there is") })
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::sync::{Notify, watch};
+use tracing::Instrument;
 
 use super::error::ApiError;
 use super::guard::{Place, fault_of};
@@ -86,6 +87,11 @@ impl Runs {
     /// Follows a run that is under way.
     pub(super) fn follow(&self, id: &str) -> Option<Follower> {
         self.under_way.borrow().get(id).map(Follower::of)
+    }
+
+    /// How many runs are under way.
+    pub(super) fn count(&self) -> usize {
+        self.under_way.borrow().len()
     }
 
     /// Whether a run is under way.
@@ -169,6 +175,11 @@ impl RunUnderWay {
     /// Makes the answer, and keeps it or the failure before it is told. Ends when everybody who followed has left, unless it was
     /// asked to go on: what nobody reads is not paid for.
     pub(super) async fn answer(self, app: App, agent: Agent, question: Question) -> Result<Answer, ApiError> {
+        let id = self.run.id().to_owned();
+        self.made(app, agent, question).instrument(tracing::error_span!("answer", id)).await
+    }
+
+    async fn made(self, app: App, agent: Agent, question: Question) -> Result<Answer, ApiError> {
         // Only the making is cut off or may panic: what is being stored is stored.
         let made = tokio::select! {
             made = AssertUnwindSafe(agent.answer(&self.run, &question)).catch_unwind() => {

@@ -9,6 +9,7 @@ use index::{
     QdrantSettings, QdrantStore, Reranker, RerankerSettings, VectorStore,
 };
 
+use super::traced::Traced;
 use crate::config::{Config, Dense, optional, optional_secret};
 
 /// Where the index is, with all its generations.
@@ -39,7 +40,7 @@ pub fn load_embedder(config: &Config) -> Result<Arc<dyn Embedder>, IndexError> {
 
 /// Loads an embedding model. Blocks, up to a second for one that is installed.
 pub(super) fn load_named(config: &Config, model: &str) -> Result<Arc<dyn Embedder>, IndexError> {
-    Ok(Arc::new(FastEmbedder::load(&embedding_settings(config, model))?))
+    Ok(Arc::new(Traced(Arc::new(FastEmbedder::load(&embedding_settings(config, model))?))))
 }
 
 /// The reranker that is configured, which is loaded when it is first asked; none where none is.

@@ -10,6 +10,7 @@ mod reindex;
 mod runs;
 mod sources;
 mod sync;
+mod traced;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use arms::Arms;
 pub use generation::{index_dir, load_embedder, reranker, with_model_of_index};
 use index::{Generations, IndexError};
 use ingest::Source;
+use jiff::Timestamp;
 pub use leftovers::INCOMING;
 pub use lock::{Holder, Secret, ServedAt};
 pub use reindex::{Reindex, ReindexError, ReindexReport, Reindexing, UnderWay, WorkState, check_model_is_free};
@@ -34,6 +36,8 @@ use crate::config::{By, Config, SyncSpec};
 use crate::library::{KnownOnly, Library};
 use crate::llm::{LlmError, Prices, PricesError};
 use crate::store::{Store, StoreError};
+use crate::telemetry::export::Exporter;
+use crate::telemetry::metrics::Metrics;
 
 /// Why the application cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +67,9 @@ pub enum AppError {
     /// The model's settings.
     #[error(transparent)]
     Model(#[from] LlmError),
+    /// Where traces are to be sent.
+    #[error("{0}")]
+    Tracing(String),
     /// The price list.
     #[error(transparent)]
     Prices(#[from] PricesError),
@@ -104,6 +111,12 @@ pub struct App {
     pub agent: Agent,
     /// Who answers in the arms of experiments.
     arms: Arc<Arms>,
+    /// Who sends traces, where they are to be sent.
+    exporter: Option<Arc<Exporter>>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// When this process began.
+    pub began: Timestamp,
     /// Why there are no vectors, when there are none.
     pub embedding_fault: Option<Arc<str>>,
     /// The id of this process's hold on the library, new with every start.
@@ -119,7 +132,7 @@ impl App {
     /// # Errors
     /// See [`AppError`]. A missing embedding model is none: then search is lexical, and says so.
     pub async fn open(config: Config, clock: Clock) -> Result<Self, AppError> {
-        let lock = lock::HomeLock::take(&config.home)?;
+        let (lock, began) = (lock::HomeLock::take(&config.home)?, clock.now());
         leftovers::clear(&config.home, clock.now());
         // Loading the model takes most of a start, so other files are read meanwhile.
         let of_model = config.clone();
@@ -154,9 +167,25 @@ impl App {
         site.clear_files();
         let reindexing = Reindexing::new(site, library.clone());
         let sources = Arc::new(Sources::new(Arc::clone(&config)));
-        let (instance, lock) = (Arc::from(clock.new_id().to_string()), Arc::new(lock));
+        let (instance, lock): (Arc<str>, _) = (Arc::from(clock.new_id().to_string()), Arc::new(lock));
+        let exporter = Exporter::new(&config.settings.tracing, &instance).map_err(AppError::Tracing)?.map(Arc::new);
         let secret = Arc::new(Secret::new(Clock::new_secret()));
-        Ok(Self { config, clock, sources, library, reindexing, agent, arms, embedding_fault, instance, secret, lock })
+        Ok(Self {
+            config,
+            clock,
+            sources,
+            library,
+            reindexing,
+            agent,
+            arms,
+            exporter,
+            metrics: Arc::new(runs::metrics()),
+            began,
+            embedding_fault,
+            instance,
+            secret,
+            lock,
+        })
     }
 
     /// Tells other processes where this one serves the library, so that they ask it there.

@@ -1,18 +1,21 @@
 //! Runs from their beginning to their end, each kept before it is told.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use paper::{PaperId, PaperRef};
 use serde::{Deserialize, Serialize};
 
 use super::{App, AskError, models};
 use crate::agent::Agent;
-use crate::agent::answer::{AskMode, Exchange, FailedAnswer, Question, Status};
+use crate::agent::answer::{AskMode, Circumstances, Exchange, FailedAnswer, Question, Route, Status};
 use crate::agent::desk::Step;
 use crate::agent::event::EventLog;
 use crate::agent::run::Run;
 use crate::agent::verify::Answer;
 use crate::store::{RunNotes, StoreError, When};
+use crate::telemetry::metrics::{Metrics, NONE};
+use crate::telemetry::trace::Span;
 use jiff::Timestamp;
 
 /// What there is of a run that is to go on.
@@ -41,6 +44,12 @@ const MOST_PAPERS: usize = 8;
 
 /// The steps that a run takes over when it is made again by another model.
 const TAKEN_OVER: [&str; 2] = ["plan", "evidence"];
+
+/// What is counted of runs and requests, from nothing.
+pub(super) fn metrics() -> Metrics {
+    let routes: Vec<&str> = Route::ALL.into_iter().map(Route::as_str).chain([NONE]).collect();
+    Metrics::new(&routes, &Status::ALL.map(Status::as_str))
+}
 
 impl App {
     /// Takes up a run that was cut off, or that failed.
@@ -192,7 +201,14 @@ impl App {
     /// # Errors
     /// When it could not be kept; then it is not told.
     pub async fn keep(&self, run: &Run, answer: &Answer) -> Result<(), StoreError> {
-        run.end(answer, ("answer", answer)).await
+        run.end(answer, ("answer", answer)).await?;
+        let Circumstances { route, timings_ms, .. } = answer.circumstances();
+        let took = timings_ms.get("total").copied().unwrap_or_default() / 1e3;
+        let sentences = (answer.claims().len(), answer.removed().len());
+        let (route, status) = (route.as_str(), answer.status().as_str());
+        self.metrics.answered(route, status, sentences, Duration::try_from_secs_f64(took).unwrap_or_default());
+        self.export(run).await;
+        Ok(())
     }
 
     /// Keeps a run that ended without an answer, then tells `problem` as its last event. The problem is told also
@@ -203,5 +219,27 @@ impl App {
             tracing::error!(answer = run.id(), %fault, "a failed run could not be kept");
             run.log().add("error", problem);
         }
+        self.metrics.failed(Status::Failed.as_str());
+        self.export(run).await;
+    }
+
+    /// How many spans were sent to the collector of traces, and how many could not be; none without one.
+    #[must_use]
+    pub fn spans_sent(&self) -> Option<(u64, u64)> {
+        self.exporter.as_ref().map(|exporter| exporter.counts())
+    }
+
+    /// Has the run's trace sent where traces are to be sent, with what was done before it was cut off.
+    async fn export(&self, run: &Run) {
+        let Some(exporter) = &self.exporter else { return };
+        let read = |span: String| serde_json::from_str::<Span>(&span).ok();
+        let spans = match self.library.store.spans(run.id()).await {
+            Ok(spans) => spans.into_iter().filter_map(read).collect(),
+            Err(fault) => {
+                tracing::warn!(%fault, "only what was done since the last start is in the trace that is sent");
+                run.trace().ended_from(0)
+            }
+        };
+        exporter.export(run.id(), &spans);
     }
 }

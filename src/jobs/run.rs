@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
+use tracing::Instrument;
 
 use super::change::{asks_the_same, read};
 use super::settle::{Ended, settle};
@@ -107,6 +108,11 @@ impl Jobs {
     /// # Errors
     /// When the store fails; the run is then told as interrupted when the next one begins.
     pub async fn carry_out(&self, begun: Begun) -> Result<JobRun, JobsError> {
+        let (job, run) = (begun.run.job.clone(), begun.run.id.clone());
+        self.carried_out(begun).instrument(tracing::error_span!("job", name = job, run)).await
+    }
+
+    async fn carried_out(&self, begun: Begun) -> Result<JobRun, JobsError> {
         let mut outcome = Outcome::default();
         let trouble = self.work(&begun, &mut outcome).await.err();
         let trouble = match trouble {

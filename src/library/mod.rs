@@ -19,7 +19,7 @@ use std::time::Instant;
 pub use enrich::{Checked, EnrichRequest};
 pub use exchange::build;
 pub use import::{ImportReport, Lines};
-use index::{FacetCounts, HybridIndex, IndexError, Mode, Place, SearchHit, SearchQuery, SearchResults};
+use index::{FacetCounts, HybridIndex, IndexError, Mode, Place, SearchHit, SearchQuery, SearchResults, Searching};
 pub use indexer::{IndexReport, Progress};
 use ingest::IngestError;
 pub use intake::IntakeReport;
@@ -31,6 +31,7 @@ pub use sync::{SyncReport, SyncRequest};
 use self::named::Named;
 use crate::clock::Clock;
 use crate::store::{Store, StoreError};
+use crate::telemetry::trace;
 
 /// Why the library could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -170,7 +171,12 @@ impl Library {
             Named::Unknown(why) => Some(why),
             Named::Nothing => None,
         };
-        let mut results = index.search(query).await?;
+        let here = trace::here();
+        let around = move |search: Searching| match here {
+            Some(here) => Box::pin(here.scope(search)),
+            None => search,
+        };
+        let mut results = index.search_around(query, around).await?;
         if let Some(why) = missing {
             results.notice = Some(results.notice.map_or(why.clone(), |notice| format!("{why} {notice}")));
         }

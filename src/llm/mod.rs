@@ -48,6 +48,7 @@ pub use prices::{Limits, Prices, PricesError, Successor};
 pub use reply::{ChatEvent, ChatReply, FinishReason, Usage};
 pub use settings::{DEEPSEEK_URL, OPENAI_URL, ProviderSettings};
 pub use tools::{Tool, ToolCall, ToolChoice};
+pub(crate) use transport::is_loopback;
 
 use reply::Collector;
 
@@ -188,6 +189,19 @@ pub enum Role {
     Assistant,
     /// A tool, with the result of a call.
     Tool,
+}
+
+impl Role {
+    /// Its name, as it is sent.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::Tool => "tool",
+        }
+    }
 }
 
 /// Whether a model thinks before it answers, and how hard.

@@ -242,7 +242,7 @@ fn root_cause(error: reqwest::Error) -> String {
     cause.to_string()
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     url.host_str().is_some_and(|host| host == "localhost" || host == "[::1]" || host.starts_with("127."))
 }
 

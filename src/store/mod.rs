@@ -20,6 +20,7 @@ mod ledger;
 mod owners_tests;
 mod papers;
 mod pool;
+mod readings;
 mod runs;
 #[cfg(test)]
 mod runs_tests;
@@ -45,6 +46,7 @@ pub use job_runs::{JobRun, RunStatus, Trigger};
 pub use jobs::{JobOrigin, JobState, Letter};
 pub use ledger::{CallTokens, ModelCall, NewCall, Settled, UsageRow, month_of};
 pub use papers::{Change, StoreCounts};
+pub use readings::CallTotals;
 pub use runs::{Ending, RunNotes, StoredRun, When};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};

@@ -1,6 +1,8 @@
 //! What the program tells of itself: log lines, on standard error, and traces.
 
 pub mod conventions;
+pub mod export;
+pub mod metrics;
 pub mod trace;
 
 use std::io::IsTerminal;
@@ -26,7 +28,7 @@ pub fn start(log: &Log) -> Result<(), String> {
     let registry = tracing_subscriber::registry().with(filter);
     let begun = match log.format {
         LogFormat::Text => registry.with(lines).try_init(),
-        LogFormat::Json => registry.with(lines.json()).try_init(),
+        LogFormat::Json => registry.with(lines.json().with_current_span(false)).try_init(),
     };
     // It fails only when logging has begun already, in tests that start several applications.
     let _ = begun;

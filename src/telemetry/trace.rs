@@ -181,6 +181,23 @@ pub async fn within<F: Future>(name: &str, work: F) -> F::Output {
     done
 }
 
+/// Where a task is in its trace, for work of it that is done on another thread; none where there is no trace.
+#[derive(Debug, Clone)]
+pub struct Here(Current);
+
+/// Where this task is in its trace.
+#[must_use]
+pub fn here() -> Option<Here> {
+    CURRENT.try_with(|current| Here(current.clone())).ok()
+}
+
+impl Here {
+    /// Does something here.
+    pub async fn scope<F: Future>(self, work: F) -> F::Output {
+        CURRENT.scope(self.0, work).await
+    }
+}
+
 /// Begins a span within the one that is open, which ends when it is told to; none where there is no trace.
 #[must_use]
 pub fn begin(name: &str, kind: Kind) -> Option<Open> {

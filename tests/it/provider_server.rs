@@ -15,6 +15,8 @@ pub struct Asked {
     pub uri: Uri,
     pub headers: HeaderMap,
     pub body: String,
+    /// The body where it is no text.
+    pub bytes: Bytes,
 }
 
 impl Asked {
@@ -71,7 +73,7 @@ impl Provider {
 }
 
 async fn answer(State(script): State<Script>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    let asked = Asked { method, uri, headers, body: String::from_utf8_lossy(&body).into_owned() };
+    let asked = Asked { method, uri, headers, body: String::from_utf8_lossy(&body).into_owned(), bytes: body };
     script.asked.lock().unwrap().push(asked.clone());
     let (status, body) = (script.answers)(&asked);
     (StatusCode::from_u16(status).unwrap(), body).into_response()

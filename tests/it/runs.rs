@@ -53,7 +53,8 @@ fn a_run_in_the_background_holds_one_place_until_it_ends_also_when_its_client_ha
     assert!(server.get("/v1/search?q=model").problem(503).contains("server.max_in_flight"));
     drop(asked);
     assert!(server.get("/v1/search?q=model").problem(503).contains("server.max_in_flight"));
-    assert_eq!((server.get("/healthz").status, server.get("/readyz").status), (200, 200));
+    let statuses = ["/healthz", "/readyz", "/metrics"].map(|path| server.get(path).status);
+    assert_eq!(statuses, [200; 3]);
     server.get("/v1/papers/quiz").problem(503);
     provider.release();
     let stored = eventually(|| Some(server.get(&format!("/v1/answers/{id}"))).filter(|reply| reply.status != 503));

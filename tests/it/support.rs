@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -103,8 +104,14 @@ impl Home {
         };
         watch.end();
         // What it logs later is read, so that it never waits for us.
-        std::thread::spawn(move || for _ in lines.lines() {});
-        Server { child, address }
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let written = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in lines.lines().map_while(Result::ok) {
+                written.lock().unwrap().push(line);
+            }
+        });
+        Server { child, address, log }
     }
 }
 
@@ -132,6 +139,7 @@ impl Watch {
 pub struct Server {
     child: Child,
     address: String,
+    log: Arc<Mutex<Vec<String>>>,
 }
 
 /// What a request was answered.
@@ -158,6 +166,11 @@ impl Reply {
 }
 
 impl Server {
+    /// The lines that it has logged since it was ready.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.address)
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use paper::PaperId;
-pub use search::MOST_SHOWN;
+pub use search::{MOST_SHOWN, Searching};
 pub use wording::Wording;
 pub use write::Prepared;
 

@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use paper::PaperId;
@@ -16,6 +17,9 @@ use crate::{ArmScores, FacetCounts, IndexError, Mode, Place, SearchHit, SearchQu
 pub const MOST_SHOWN: usize = 1_000;
 /// How many hits a reranker reads. It takes as long for each as embedding it.
 const RERANKED: usize = 20;
+
+/// A search under way.
+pub type Searching = Pin<Box<dyn Future<Output = Result<SearchResults, IndexError>>>>;
 
 /// What a search found before a page is cut of it.
 pub(super) struct Found {
@@ -42,11 +46,24 @@ impl HybridIndex {
     /// # Errors
     /// When the lexical arm cannot be read; no query is an error.
     pub async fn search(&self, query: SearchQuery) -> Result<SearchResults, IndexError> {
+        self.search_around(query, |search| search).await
+    }
+
+    /// The same with something put around the search, such as what belongs to the task of whoever asks: it runs on a thread of its
+    /// own, from its beginning to its end.
+    ///
+    /// # Errors
+    /// As [`HybridIndex::search`].
+    pub async fn search_around(
+        &self,
+        query: SearchQuery,
+        around: impl FnOnce(Searching) -> Searching + Send + 'static,
+    ) -> Result<SearchResults, IndexError> {
         searches();
         let (index, place) = (self.clone(), self.place().await?);
         on_one_thread(async move || {
             let _place = place;
-            index.found(query).await
+            around(Box::pin(async move { index.found(query).await })).await
         })
         .await
     }

@@ -158,13 +158,15 @@ impl Seeker<'_> {
             let question = SearchQuery::question(text.clone());
             let dense_weight = self.settings.dense_weight;
             let query = SearchQuery { mode: *mode, filter: plan.filter.clone(), limit: HITS, dense_weight, ..question };
-            trace::within("search", async move {
-                let found = self.library.search_in(index, query).await?;
+            trace::within("retrieval library", async move {
                 trace::note(conventions::OPERATION, "retrieval");
+                trace::note(conventions::DATA_SOURCE, "library");
+                trace::note(conventions::TOP_K, HITS);
+                let found = self.library.search_in(index, query).await.inspect_err(|_| trace::fail("library"))?;
                 trace::note("lectern.search.mode", found.mode.as_str());
                 trace::note("lectern.search.hits", found.hits.len());
                 trace::note("lectern.search.total", found.total);
-                trace::note_text("lectern.search.query", || text.clone());
+                trace::note_text(conventions::QUERY, || text.clone());
                 Ok::<_, LibraryError>(found)
             })
         });

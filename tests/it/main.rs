@@ -28,6 +28,7 @@ mod jobs_served;
 mod liars;
 mod linked;
 mod measures;
+mod metrics;
 mod model;
 mod money;
 mod opinions;

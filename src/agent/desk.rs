@@ -22,6 +22,8 @@ pub enum Step {
     Repair,
     /// Whether sentences follow from what they cite.
     Entailment,
+    /// What an answer is worth that is there already.
+    Appraise,
 }
 
 impl Step {
@@ -34,6 +36,7 @@ impl Step {
             Self::Draft => "draft",
             Self::Repair => "repair",
             Self::Entailment => "entailment",
+            Self::Appraise => "appraise",
         }
     }
 }
@@ -67,7 +70,7 @@ impl Models {
     #[must_use]
     pub fn of(&self, step: Step) -> &[Seat] {
         match step {
-            Step::Plan | Step::Judge | Step::Entailment => &self.cheap,
+            Step::Plan | Step::Judge | Step::Entailment | Step::Appraise => &self.cheap,
             Step::Draft | Step::Repair => &self.strong,
         }
     }

@@ -5,6 +5,7 @@
 //! each of them down, so that one that was cut off goes on at the last.
 
 pub mod answer;
+pub mod appraisal;
 mod cache;
 mod calling;
 mod checking;
@@ -168,7 +169,7 @@ impl Agent {
         trace::note(conventions::OPERATION, "invoke_agent");
         trace::note(conventions::AGENT, "lectern");
         trace::note(conventions::CONVERSATION, run.id());
-        trace::note_text(conventions::INPUT, || question.text().to_owned());
+        trace::note_text(conventions::INPUT, || conventions::messages([("user", question.text())]));
         if let Some(assigned) = &question.experiment {
             trace::note("lectern.experiment", assigned.told());
         }
@@ -186,7 +187,7 @@ impl Agent {
                 if let Some(cost) = usage.cost_usd {
                     trace::note("lectern.cost_usd", cost);
                 }
-                trace::note_text(conventions::OUTPUT, || answer.text().to_owned());
+                trace::note_text(conventions::OUTPUT, || conventions::messages([("assistant", answer.text())]));
             }
             Err(fault) => trace::fail(fault.kind()),
         }
@@ -205,7 +206,7 @@ impl Agent {
             // Kept before anything else is told, so that another going on finds its numbers taken.
             run.note().await?;
         }
-        let mut routed = trace::within("route", self.route(run, question)).await?;
+        let mut routed = state("route", self.route(run, question)).await?;
         // What a run that goes on rests on was found in the library as it was then.
         let cache_key = if run.goes_on() { None } else { self.cache_key(question, routed).await? };
         if let Some(key) = cache_key.as_deref()
@@ -214,7 +215,7 @@ impl Agent {
             return Ok(answer);
         }
         let purse = Purse::of(&self.desk, run, question.budget_usd()).await?;
-        let plan = trace::within("plan", self.plan(run, question, routed, &purse)).await?;
+        let plan = state("plan", self.plan(run, question, routed, &purse)).await?;
         timings.insert("plan".to_owned(), milliseconds(began));
         let searching = Instant::now();
         let seeker = Seeker {
@@ -225,7 +226,7 @@ impl Agent {
             judge: Some(&purse).filter(|_| self.settings.model_judges && routed.route != Route::Quote),
             log,
         };
-        let retrieved = trace::within("retrieve", seeker.retrieve(run, question, &plan)).await?;
+        let retrieved = state("retrieve", seeker.retrieve(run, question, &plan)).await?;
         timings.insert("retrieve".to_owned(), milliseconds(searching));
         let writing = Instant::now();
         let writer = Writer {
@@ -236,7 +237,7 @@ impl Agent {
             form: question.mode.form(),
             retrieved: &retrieved,
         };
-        let written = trace::within("write", self.write(&writer, &mut routed, &retrieved)).await?;
+        let written = state("write", self.write(&writer, &mut routed, &retrieved)).await?;
         timings.insert("write".to_owned(), milliseconds(writing));
         timings.insert("total".to_owned(), milliseconds(began));
         if let Some(key) = cache_key.filter(|_| written.route != Route::Quote && written.notice.is_none()) {
@@ -325,6 +326,11 @@ impl Agent {
         }
         writer.drafted(routed.route).await
     }
+}
+
+/// One state of the walk, as a span of the trace.
+async fn state<T>(name: &str, work: impl Future<Output = Result<T, AgentError>>) -> Result<T, AgentError> {
+    trace::within(name, async { work.await.inspect_err(|fault| trace::fail(fault.kind())) }).await
 }
 
 /// The answer, with the last that is told of it before it: contradictions, or the text of an abstention, and what it cost.

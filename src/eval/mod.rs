@@ -11,8 +11,8 @@ mod speed;
 mod suite;
 
 pub use answers::{
-    AnswersError, AnswersReport, ComparedMeasure, ComparedReports, KindReport, Latency, QuestionReport, answers, fill,
-    page,
+    AnswersError, AnswersReport, ComparedMeasure, ComparedReports, JudgedQuestion, JudgedReport, KindReport, Latency,
+    QuestionReport, answers, fill, page,
 };
 pub use beir::{Dataset, DatasetError};
 pub use metrics::{Interval, Scores, bootstrap, bootstrapped, interval_of_values, percentile, score};

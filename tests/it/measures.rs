@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::provider::{QUESTION, TRUE};
+use crate::scripted::{Asks, body, home_of, model, number_of};
 use crate::support::{Home, sample};
 
 /// What a command measured of a folder in the BEIR layout.
@@ -152,4 +154,59 @@ fn on_pubmedqa_quoting_cites_the_right_papers_and_abstains_where_it_should() {
         let value = report[measure].as_f64().unwrap();
         assert!(value >= least, "{measure} is {value}");
     }
+}
+
+#[test]
+fn a_judge_is_asked_about_each_answer_and_reported_beside_what_is_measured() {
+    let provider = model(|step, asked| {
+        let text = body(asked)["messages"][1]["content"].as_str().unwrap().to_owned();
+        let said = match step {
+            Asks::Draft => format!("{TRUE} [{}].", number_of(asked, "Attention Is All You Need")),
+            Asks::Appraise if text.contains("28.4") && text.contains("1. so many BLEU") => {
+                assert!(text.contains(&format!("Question: {QUESTION}")), "{text}");
+                assert!(text.contains(&format!("1. {TRUE}. [1]\n   [1] \"")), "{text}");
+                "{\"supported\": [true], \"made\": [true, false]}".to_owned()
+            }
+            // One word too few for its points.
+            _ => "{\"supported\": [true], \"made\": []}".to_owned(),
+        };
+        (200, said)
+    });
+    let home = home_of(&provider);
+    let suite = home.path().join("suite.json");
+    let question = |id: &str, points: Value| json!({"id": id, "question": QUESTION, "kind": "fact", "answered_by": ["arXiv:1706.03762"], "points": points});
+    let questions = [
+        question("judged", json!([["so many BLEU"], ["28.4 BLEU"]])),
+        question("not usable", json!([["trained on eight GPUs"]])),
+    ];
+    std::fs::write(&suite, json!({"name": "own", "questions": questions}).to_string()).unwrap();
+    let run = |more: &[&str]| {
+        let arguments = [&["--json", "eval", "answers", "--mode", "chat", "--suite", suite.to_str().unwrap()], more];
+        home.run(&arguments.concat()).exited(0).json()
+    };
+    let report = run(&["--judge"]);
+    let judged = &report["judged"];
+    assert_eq!((&judged["model"], &judged["n"], &judged["failed"]), (&json!("deepseek-flash"), &json!(1), &json!(1)));
+    assert_eq!((&judged["support"], &judged["coverage"]), (&json!(1.0), &json!(0.5)));
+    assert!(judged["cost_usd"].as_f64().unwrap() > 0.0, "{judged}");
+    let of = |at: usize| report["questions"][at]["judged"].clone();
+    assert_eq!((&of(0)["supported"], &of(0)["made"], &of(0)["points"]), (&json!(1), &json!(1), &json!(2)));
+    assert_eq!(of(1), Value::Null);
+    // What is measured is what it is without a judge; its calls are in the ledger.
+    let alone = run(&[]);
+    assert_eq!(alone["judged"], Value::Null);
+    for measure in ["citation_precision", "citation_recall", "quote_fidelity", "coverage"] {
+        assert_eq!(alone[measure], report[measure], "{measure}");
+    }
+    let usage = home.run(&["--json", "stats"]).exited(0).json()["usage"].clone();
+    assert!(usage.to_string().contains("\"step\":\"appraise\",\"calls\":2,\"failed\":0"), "{usage}");
+}
+
+#[test]
+fn a_judge_needs_a_model() {
+    let home = Home::with_samples();
+    let ran = home.run(&["eval", "answers", "--judge"]).exited(2);
+    assert!(ran.stderr.contains("--judge needs a language model"), "{}", ran.stderr);
+    let ran = home.run(&["eval", "answers", "--judge", "nobody:x"]).exited(2);
+    assert!(ran.stderr.contains("--judge nobody:x: it must be deepseek:NAME or openai:NAME"), "{}", ran.stderr);
 }

@@ -16,6 +16,7 @@ pub enum Asks {
     Draft,
     Repair,
     Entailment,
+    Appraise,
 }
 
 impl Asks {
@@ -29,6 +30,8 @@ impl Asks {
             Self::Judge
         } else if instruction.starts_with("You check whether sentences") {
             Self::Entailment
+        } else if instruction.starts_with("You judge an answer") {
+            Self::Appraise
         } else if messages.last().unwrap()["content"].as_str().unwrap().starts_with("The sentences below stood") {
             Self::Repair
         } else {

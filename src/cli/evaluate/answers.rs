@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
+use crate::agent::Agent;
 use crate::agent::answer::AskMode;
 use crate::app::App;
 use crate::cli::output::Output;
 use crate::cli::{Outcome, Usage, open};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::eval::{AnswersReport, QuestionReport, Suite, SuiteLibrary, answers, fill, page};
+use crate::eval::{AnswersReport, JudgedReport, QuestionReport, Suite, SuiteLibrary, answers, fill, page};
 use crate::library::progress::{Course, Stage};
 use crate::store::month_of;
 
@@ -36,6 +37,10 @@ pub struct AnswersArgs {
     /// What all answers together may cost at most, in US dollars; 1 where the models' prices are known
     #[arg(long = "budget", value_name = "USD")]
     budget_usd: Option<f64>,
+    /// Have a model judge the answers besides: whether quotations bear out each sentence, and which points are made. As
+    /// deepseek:NAME or openai:NAME; without a name, whoever plans and checks
+    #[arg(long, value_name = "MODEL", num_args = 0..=1, default_missing_value = "")]
+    judge: Option<String>,
     /// Write the report as a page with plots as well
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -73,11 +78,25 @@ pub(super) async fn asked(
     let config = if suite.library == SuiteLibrary::Home { config } else { config.elsewhere(folder.path()) };
     let mut app = open(config).await?;
     limit_costs(&mut app, args.budget_usd).await?;
+    let judge = judge_of(&app, args.judge.as_deref())?;
     let meter = output.meter();
     let tell = |step| meter.tell(step);
     let course = Course::new(&tell);
     fill(&app, suite, &course.counts(Stage::Indexing)).await?;
-    Ok(answers(&app, suite, args.mode, &course.counts(Stage::Asking)).await?)
+    Ok(answers(&app, suite, args.mode, judge.as_ref(), &course.counts(Stage::Asking)).await?)
+}
+
+/// Who judges answers, where somebody is to: the model of this name, or whoever is configured.
+fn judge_of(app: &App, name: Option<&str>) -> anyhow::Result<Option<Agent>> {
+    match name.map(str::trim) {
+        None => Ok(None),
+        Some("") if app.agent.desk.models.is_empty() => Err(Usage(
+            "--judge needs a language model, and none is configured: set DEEPSEEK_API_KEY or OPENAI_API_KEY".to_owned(),
+        )
+        .into()),
+        Some("") => Ok(Some(app.agent.clone())),
+        Some(name) => Ok(Some(app.agent_with(name).map_err(|why| Usage(format!("--judge {name}: {why}")))?)),
+    }
 }
 
 /// From now on no more than so much is spent; a dollar where nothing was said and prices are known.
@@ -103,6 +122,9 @@ fn table(report: &AnswersReport) -> String {
         let interval = interval.map_or(String::new(), |[low, high]| format!("{} - {}", shown(*low), shown(*high)));
         let _ = writeln!(text, "{name:<22}  {value:<7}  {interval}");
     }
+    if let Some(judged) = &report.judged {
+        text.push_str(&judgement(judged));
+    }
     let _ = writeln!(text, "\nlatency p50 {:.0} ms, p99 {:.0} ms", report.latency.p50_ms, report.latency.p99_ms);
     if !report.kinds.is_empty() {
         let _ = writeln!(text, "\nkind           n   answered  precision  recall  coverage");
@@ -122,6 +144,23 @@ fn table(report: &AnswersReport) -> String {
     }
     if let Some(more) = wrong.len().checked_sub(MOST_SHOWN).filter(|more| *more > 0) {
         let _ = writeln!(text, "  and {more} more");
+    }
+    text
+}
+
+fn judgement(judged: &JudgedReport) -> String {
+    let cost = judged.cost_usd.map_or("price not known".to_owned(), |cost| format!("${cost:.6}"));
+    let mut text = format!("\njudged by {}: {} answers, {cost}", judged.model, judged.n);
+    if judged.failed > 0 {
+        let _ = write!(text, "; of {} its word could not be had", judged.failed);
+    }
+    text.push('\n');
+    let of =
+        [("support", judged.support, judged.support_interval), ("coverage", judged.coverage, judged.coverage_interval)];
+    for (name, value, interval) in of {
+        let value = value.map_or("-".to_owned(), shown);
+        let interval = interval.map_or(String::new(), |[low, high]| format!("{} - {}", shown(low), shown(high)));
+        let _ = writeln!(text, "{name:<22}  {value:<7}  {interval}");
     }
     text
 }

@@ -1,6 +1,7 @@
 //! The questions of a suite asked one after the other, and what their answers are worth.
 
 mod compare;
+mod judged;
 mod page;
 mod report;
 #[cfg(test)]
@@ -11,6 +12,7 @@ use std::time::Instant;
 
 pub use compare::{ComparedMeasure, ComparedReports};
 use index::Filter;
+pub use judged::{JudgedQuestion, JudgedReport};
 pub use page::page;
 use paper::{PaperId, PaperRef};
 pub use report::{AnswersReport, KindReport, Latency, QuestionReport};
@@ -18,8 +20,10 @@ pub use report::{AnswersReport, KindReport, Latency, QuestionReport};
 use super::points::coverage_of;
 use super::suite::{Suite, SuiteLibrary, SuiteQuestion};
 use crate::agent::answer::{AskMode, Question, Status};
+use crate::agent::run::Run;
 use crate::agent::sentence::slice;
 use crate::agent::verify::Answer;
+use crate::agent::{Agent, AgentError};
 use crate::app::{App, AskError, SourceError, saved_page};
 use crate::library::LibraryError;
 use crate::store::StoreError;
@@ -108,23 +112,35 @@ fn papers_of(name: &str, bytes: &[u8], now: jiff::Timestamp) -> Result<Vec<paper
     }
 }
 
-/// Asks all questions of a suite, in the mode that a question asks for, else in this one.
+/// Asks all questions of a suite, in the mode that a question asks for, else in this one; where there is a judge, it is asked what it
+/// thinks of each answer.
 ///
 /// # Errors
 /// When a question cannot be asked at all. A question whose run fails is one that failed, and counts as neither answered nor
 /// abstained from.
-pub async fn answers(app: &App, suite: &Suite, mode: AskMode, told: Told<'_>) -> Result<AnswersReport, AnswersError> {
+pub async fn answers(
+    app: &App,
+    suite: &Suite,
+    mode: AskMode,
+    judge: Option<&Agent>,
+    told: Told<'_>,
+) -> Result<AnswersReport, AnswersError> {
     let mut reports = Vec::with_capacity(suite.questions.len());
     let all = suite.questions.len() as u64;
     for asked in &suite.questions {
-        reports.push(measured(app, asked, mode).await?);
+        reports.push(measured(app, asked, mode, judge).await?);
         told(reports.len() as u64, all);
     }
     let papers = app.library.store.counts().await?.papers;
     Ok(AnswersReport::of(suite.name.clone(), papers, reports))
 }
 
-async fn measured(app: &App, asked: &SuiteQuestion, mode: AskMode) -> Result<QuestionReport, AnswersError> {
+async fn measured(
+    app: &App,
+    asked: &SuiteQuestion,
+    mode: AskMode,
+    judge: Option<&Agent>,
+) -> Result<QuestionReport, AnswersError> {
     let right = right_papers(app, asked).await?;
     let question = Question::new(&asked.text, asked.mode.unwrap_or(mode), Filter::default());
     let mut question =
@@ -135,7 +151,26 @@ async fn measured(app: &App, asked: &SuiteQuestion, mode: AskMode) -> Result<Que
     let answer = app.ask(&question).await.map_err(|fault| AnswersError::Ask { id: asked.id.clone(), fault })?;
     let latency_ms = (began.elapsed().as_secs_f64() * 1e5).round() / 100.0;
     let true_quotes = true_quotes(app, &answer).await?;
-    Ok(report_of(asked, &right, &answer, latency_ms, true_quotes))
+    let mut report = report_of(asked, &right, &answer, latency_ms, true_quotes);
+    if let Some(judge) = judge.filter(|_| answer.status() == Status::Answered) {
+        report.judged = judged(app, judge, asked, &answer).await?;
+    }
+    Ok(report)
+}
+
+/// What a model thinks of an answer, asked for in the answer's own run.
+async fn judged(
+    app: &App,
+    judge: &Agent,
+    asked: &SuiteQuestion,
+    answer: &Answer,
+) -> Result<Option<JudgedQuestion>, AnswersError> {
+    let store = &app.library.store;
+    let Some(stored) = store.run(&answer.circumstances().id).await? else { return Ok(None) };
+    let (run, _) = Run::take_up(stored, store.clone(), app.clock).await?;
+    let points: Vec<&str> = asked.points.iter().map(super::points::Point::told).collect();
+    let failed = |fault: AgentError| AnswersError::Ask { id: asked.id.clone(), fault: fault.into() };
+    Ok(judge.appraise(&run, answer, &points).await.map_err(failed)?.map(JudgedQuestion::from))
 }
 
 /// The papers that answer a question, each by all the ids that the suite has for it.
@@ -203,5 +238,6 @@ fn report_of(
         latency_ms,
         text: answer.text().to_owned(),
         answer_id: circumstances.id.clone(),
+        judged: None,
     }
 }

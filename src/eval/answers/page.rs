@@ -24,6 +24,17 @@ pub fn page(report: &AnswersReport) -> String {
     );
     html.push_str("<h2>Measures</h2>\n<p>A bar is the mean; the line across its end is the 95% interval.</p>\n");
     html.push_str(&measures(report));
+    if let Some(judged) = &report.judged {
+        let or_none = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.3}"));
+        let _ = writeln!(
+            html,
+            "<h2>What {} thinks of it</h2>\n<p>Of {} answers: sentences that their quotations bear out {}, points made {}.</p>",
+            escaped(&judged.model),
+            judged.n,
+            or_none(judged.support),
+            or_none(judged.coverage)
+        );
+    }
     html.push_str("<h2>How long an answer took</h2>\n");
     html.push_str(&latencies(report));
     if !report.kinds.is_empty() {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::judged::{JudgedQuestion, JudgedReport};
 use crate::agent::answer::{Route, Status};
 use crate::eval::suite::Kind;
 use crate::eval::{bootstrapped, interval_of_values, percentile};
@@ -61,6 +62,9 @@ pub struct QuestionReport {
     pub text: String,
     /// Its id.
     pub answer_id: String,
+    /// What a model thinks of it, where one was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged: Option<JudgedQuestion>,
 }
 
 /// Milliseconds from a question to its whole answer.
@@ -119,6 +123,9 @@ pub struct AnswersReport {
     pub intervals: BTreeMap<String, [f64; 2]>,
     /// By kind of question, where the suite says so.
     pub kinds: BTreeMap<Kind, KindReport>,
+    /// What a model thinks of the answers, where one was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged: Option<JudgedReport>,
     /// Each question.
     pub questions: Vec<QuestionReport>,
 }
@@ -176,6 +183,7 @@ impl AnswersReport {
             latency: Latency { p50_ms: percentile(&times, 50.0), p99_ms: percentile(&times, 99.0) },
             intervals: intervals.collect(),
             kinds: kinds.into_iter().map(|(kind, of)| (kind, KindReport::of(&of))).collect(),
+            judged: JudgedReport::of(&questions),
             questions,
         }
     }
@@ -282,12 +290,12 @@ fn mean_latency(questions: &[&QuestionReport]) -> Option<f64> {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a count of questions")]
-fn share(part: usize, of: usize) -> Option<f64> {
+pub(super) fn share(part: usize, of: usize) -> Option<f64> {
     (of > 0).then(|| part as f64 / of as f64)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a count of questions")]
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+pub(super) fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     let (sum, count) = values.fold((0.0, 0_usize), |(sum, count), value| (sum + value, count + 1));
     (count > 0).then(|| sum / count as f64)
 }

@@ -28,6 +28,7 @@ fn asked(id: &str, (right, of, others): (usize, usize, usize), status: Status) -
         latency_ms: 10.0,
         text: "It is <b>so</b>. [1]".into(),
         answer_id: id.into(),
+        judged: None,
     }
 }
 

@@ -168,7 +168,6 @@ impl Agent {
     async fn answered(&self, run: &Run, question: &Question) -> Result<Answer, AgentError> {
         trace::note(conventions::OPERATION, "invoke_agent");
         trace::note(conventions::AGENT, "lectern");
-        trace::note(conventions::CONVERSATION, run.id());
         trace::note_text(conventions::INPUT, || conventions::messages([("user", question.text())]));
         if let Some(assigned) = &question.experiment {
             trace::note("lectern.experiment", assigned.told());
@@ -177,7 +176,7 @@ impl Agent {
         match &answered {
             Ok(answer) => {
                 let Circumstances { route, model, usage, .. } = answer.circumstances();
-                trace::note("lectern.status", if answer.claims().is_empty() { "abstained" } else { "answered" });
+                trace::note("lectern.status", answer.status().as_str());
                 trace::note("lectern.route", route.as_str());
                 trace::note(conventions::RESPONSE_MODEL, model.as_str());
                 trace::note("lectern.claims", answer.claims().len());

@@ -25,6 +25,8 @@ pub struct Run {
     taken_up: bool,
     /// Whether it was in the store before this process had it.
     was_stored: bool,
+    /// Spans up to this number were sent when it ended before.
+    sent: u64,
     /// Steps that were finished before the run was cut off.
     finished: BTreeMap<String, String>,
     state: Mutex<State>,
@@ -70,6 +72,7 @@ impl Run {
             trace: Trace::new(clock, 0, false),
             taken_up: false,
             was_stored: false,
+            sent: 0,
             finished: BTreeMap::new(),
             state: Mutex::default(),
         })
@@ -89,12 +92,15 @@ impl Run {
         // The last word of an earlier end is no end any more.
         let told = told.filter(|event| !event.is_last()).collect();
         let finished = stored.steps.into_iter().collect();
-        // Where it goes on, numbers go on too.
-        let known = store.spans(&stored.id).await?.len() as u64;
+        // Where it goes on, numbers go on too. A span has a greater one than what it is within, so that none is taken which one
+        // that was cut off had.
+        let known = store.last_span(&stored.id).await?;
         let trace = Trace::new(clock, known, false);
         let state = Mutex::new(State { written, ..State::default() });
         let log = Arc::new(EventLog::going_on(told));
-        let run = Self { id: stored.id, store, clock, log, trace, taken_up, was_stored: true, finished, state };
+        let ended_before = stored.ended_at.is_some();
+        let sent = if ended_before { known } else { 0 };
+        let run = Self { id: stored.id, store, clock, log, trace, taken_up, was_stored: true, sent, finished, state };
         Ok((run, question))
     }
 
@@ -114,6 +120,24 @@ impl Run {
     #[must_use]
     pub fn noting_texts(self, texts: bool) -> Self {
         Self { trace: self.trace.noting_texts(texts), ..self }
+    }
+
+    /// The spans that have yet to be sent: what was done in this process, and before it, where the run had no end there.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn unsent_spans(&self) -> Result<Vec<Span>, StoreError> {
+        if !self.was_stored {
+            let mut spans = self.trace.ended_from(0);
+            spans.sort_by_key(|span| span.id);
+            return Ok(spans);
+        }
+        let read = |span: String| {
+            let unreadable = |source| StoreError::Unreadable { what: "span", source };
+            serde_json::from_str::<Span>(&span).map_err(unreadable)
+        };
+        let spans: Vec<Span> = self.store.spans(&self.id).await?.into_iter().map(read).collect::<Result<_, _>>()?;
+        Ok(spans.into_iter().filter(|span| span.id > self.sent).collect())
     }
 
     /// What is done within it.

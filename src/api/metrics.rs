@@ -14,6 +14,7 @@ use super::ApiState;
 use super::error::ApiError;
 use crate::app::{App, database_file};
 use crate::jobs::{JobView, Jobs, JobsError};
+use crate::llm::Usage;
 use crate::store::{CallTotals, month_of};
 use crate::telemetry::metrics::{CallCount, JobReading, Process, Reading};
 
@@ -61,7 +62,11 @@ async fn count(app: &App, jobs: &Jobs) -> Reading {
     };
     Reading {
         answers_waiting: known("answers that wait", store.count_waiting().await),
-        calls: known("calls of models", store.call_totals().await).into_iter().flatten().map(call_count).collect(),
+        calls: known("calls of models", store.call_totals().await)
+            .into_iter()
+            .flatten()
+            .map(|total| call_count(app, total))
+            .collect(),
         month_usd: known("the month's cost", store.spent_in(&month).await),
         budget_usd: app.agent.desk.monthly_usd,
         papers: known("papers", store.count_papers().await),
@@ -79,13 +84,18 @@ fn known<T, E: std::fmt::Display>(what: &str, counted: Result<T, E>) -> Option<T
     counted.inspect_err(|fault| tracing::warn!(%fault, "cannot count {what}: it is missing from /metrics")).ok()
 }
 
-fn call_count(total: CallTotals) -> CallCount {
+fn call_count(app: &App, total: CallTotals) -> CallCount {
+    let desk = &app.agent.desk;
+    // Whoever has an answer made again names a model; what nobody knows is no label.
+    let seats = || desk.models.strong.iter().chain(&desk.models.cheap);
+    let is_known = seats().any(|seat| seat.model.model() == total.model)
+        || desk.prices.cost_usd(&total.model, &Usage::default(), app.clock.now()).is_some();
     CallCount {
         input: total.prompt_tokens.saturating_sub(total.cache_hit_tokens),
         cached_input: total.cache_hit_tokens,
         output: total.completion_tokens,
         provider: total.provider,
-        model: total.model,
+        model: if is_known { total.model } else { "other".to_owned() },
         step: total.step,
         outcome: total.outcome,
         calls: total.calls,

@@ -15,7 +15,6 @@ use crate::agent::run::Run;
 use crate::agent::verify::Answer;
 use crate::store::{RunNotes, StoreError, When};
 use crate::telemetry::metrics::{Metrics, NONE};
-use crate::telemetry::trace::Span;
 use jiff::Timestamp;
 
 /// What there is of a run that is to go on.
@@ -232,14 +231,10 @@ impl App {
     /// Has the run's trace sent where traces are to be sent, with what was done before it was cut off.
     async fn export(&self, run: &Run) {
         let Some(exporter) = &self.exporter else { return };
-        let read = |span: String| serde_json::from_str::<Span>(&span).ok();
-        let spans = match self.library.store.spans(run.id()).await {
-            Ok(spans) => spans.into_iter().filter_map(read).collect(),
-            Err(fault) => {
-                tracing::warn!(%fault, "only what was done since the last start is in the trace that is sent");
-                run.trace().ended_from(0)
-            }
-        };
+        let spans = run.unsent_spans().await.unwrap_or_else(|fault| {
+            tracing::warn!(%fault, "only what was done since the last start is in the trace that is sent");
+            run.trace().ended_from(0)
+        });
         exporter.export(run.id(), &spans);
     }
 }

@@ -109,7 +109,7 @@ impl Jobs {
     /// When the store fails; the run is then told as interrupted when the next one begins.
     pub async fn carry_out(&self, begun: Begun) -> Result<JobRun, JobsError> {
         let (job, run) = (begun.run.job.clone(), begun.run.id.clone());
-        self.carried_out(begun).instrument(tracing::error_span!("job", name = job, run)).await
+        self.carried_out(begun).instrument(tracing::error_span!("job", job, run)).await
     }
 
     async fn carried_out(&self, begun: Begun) -> Result<JobRun, JobsError> {

@@ -196,6 +196,16 @@ impl Store {
         Ok(found.bind(id).fetch_all(&self.pool).await?)
     }
 
+    /// The greatest number that a span of a run has; 0 without any. Numbers have gaps where spans were cut off.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn last_span(&self, id: &str) -> Result<u64, StoreError> {
+        let found = sqlx::query_scalar("SELECT COALESCE(MAX(no), 0) FROM run_spans WHERE run_id = ?");
+        let last: i64 = found.bind(id).fetch_one(&self.pool).await?;
+        Ok(u64::try_from(last).unwrap_or_default())
+    }
+
     /// An answer as it was given, as JSON text.
     ///
     /// # Errors

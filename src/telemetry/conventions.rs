@@ -7,8 +7,6 @@ use serde_json::json;
 pub const OPERATION: &str = "gen_ai.operation.name";
 /// Who does it.
 pub const AGENT: &str = "gen_ai.agent.name";
-/// The run that it belongs to.
-pub const CONVERSATION: &str = "gen_ai.conversation.id";
 /// Who provides the model.
 pub const PROVIDER: &str = "gen_ai.provider.name";
 /// The model that was asked for.

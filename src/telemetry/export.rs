@@ -199,6 +199,9 @@ fn endpoint(address: &str) -> Result<Url, String> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err(wrong("must not have a name or password in it (they belong into tracing.otlp_headers)"));
     }
+    if url.query().is_some() {
+        return Err(wrong("must not have a query (a key belongs into tracing.otlp_headers)"));
+    }
     let path = url.path().trim_end_matches('/').to_owned();
     if !path.ends_with(TRACES) {
         url.set_path(&format!("{path}/{TRACES}"));
@@ -285,8 +288,12 @@ mod tests {
         assert_eq!(told("http://127.0.0.1:4318").unwrap(), "http://127.0.0.1:4318/v1/traces");
         assert_eq!(told("https://example.org/api/otel/").unwrap(), "https://example.org/api/otel/v1/traces");
         assert_eq!(told("https://example.org/v1/traces").unwrap(), "https://example.org/v1/traces");
-        for (wrong, why) in [("4318", "is no address"), ("ftp://x", "must begin"), ("https://me:pw@x", "must not have")]
-        {
+        for (wrong, why) in [
+            ("4318", "is no address"),
+            ("ftp://x", "must begin"),
+            ("https://me:pw@x", "must not have a name"),
+            ("https://x/otel?key=pw", "must not have a query"),
+        ] {
             let message = told(wrong).unwrap_err();
             assert!(message.contains(why) && !message.contains("pw"), "{message}");
         }

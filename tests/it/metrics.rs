@@ -56,7 +56,7 @@ fn requests_answers_tokens_and_dollars_are_told_to_prometheus() {
         (r#"lectern_http_requests_total{method="GET",route="/v1/papers/{id}",status="400"}"#.to_owned(), 1.0),
         (r#"lectern_http_requests_total{method="GET",route="none",status="404"}"#.to_owned(), 1.0),
         (r#"lectern_http_request_duration_seconds_count{method="POST",route="/v1/answers"}"#.to_owned(), 1.0),
-        ("lectern_http_requests_in_flight".to_owned(), 1.0),
+        ("lectern_http_requests_in_flight".to_owned(), 0.0),
         ("lectern_answers_under_way".to_owned(), 0.0),
         (r#"lectern_breaker_open{service="deepseek"}"#.to_owned(), 0.0),
         (r#"lectern_breaker_open{service="arxiv"}"#.to_owned(), 0.0),

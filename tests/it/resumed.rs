@@ -71,6 +71,11 @@ fn a_run_that_a_crash_cut_off_goes_on_without_paying_for_its_plan_again() {
     let plans: Vec<&Value> = seen.iter().filter(|(_, kind, _)| kind == "plan").map(|(.., data)| data).collect();
     assert_eq!(plans[0], plans[1]);
     let trace = server.get(&format!("/v1/runs/{id}/trace")).json();
+    let spans = trace["spans"].as_array().unwrap();
+    let roots: Vec<&Value> = spans.iter().filter(|span| span["parent"].is_null()).collect();
+    assert_eq!((roots.len(), &roots[0]["attributes"]["lectern.status"]), (1, &"answered".into()), "{spans:?}");
+    let write = spans.iter().find(|span| span["name"] == "write").unwrap();
+    assert_eq!(write["parent"], roots[0]["id"], "{spans:?}");
     let outcomes: Vec<&str> =
         trace["calls"].as_array().unwrap().iter().map(|c| c["outcome"].as_str().unwrap()).collect();
     assert_eq!(

@@ -12,7 +12,7 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use prost::Message;
 use serde_json::{Value, json};
 
-use crate::provider::{QUESTION, TRUE};
+use crate::provider::{QUESTION, TRUE, held, home_with, streamed};
 use crate::provider_server::{Asked, Provider};
 use crate::scripted::{body, home_of, model, number_of};
 use crate::support::{Home, Server, eventually};
@@ -230,4 +230,28 @@ fn an_address_or_headers_for_traces_that_cannot_be_used_are_told_at_the_start() 
     let ran = home.run(&["stats"]).exited(1);
     assert!(ran.stderr.contains("header 1 is not of the form name=value"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("planted"));
+}
+
+#[test]
+fn what_was_sent_when_a_run_failed_is_not_sent_again_when_it_is_resumed() {
+    let collector = collector(200);
+    let provider = held(streamed(&["NO ANSWER"]));
+    let home = home_with(&provider).set("LECTERN__TRACING__OTLP_ENDPOINT", collector.address.clone());
+    let server = home.serve();
+    let mut left = server.ask(QUESTION, false);
+    let id = left.until("evidence")[0].2["id"].as_str().unwrap().to_owned();
+    drop(left);
+    let sent = |requests: usize| {
+        let asked = eventually(|| Some(collector.asked()).filter(|asked| asked.len() >= requests));
+        asked.iter().flat_map(|asked| spans_in(&received(asked))).collect::<Vec<Span>>()
+    };
+    let first = sent(1).len();
+    provider.release();
+    server.send(|client| client.post(server.url(&format!("/v1/answers/{id}/resume"))));
+    let all = sent(2);
+    let ids: std::collections::BTreeSet<&Vec<u8>> = all.iter().map(|span| &span.span_id).collect();
+    assert_eq!(ids.len(), all.len(), "each is sent once");
+    let roots = all.iter().filter(|span| span.parent_span_id.is_empty()).count();
+    assert!(first > 3 && all.len() > first && roots == 2, "{first} of {}, {roots} roots", all.len());
+    assert!(all.iter().all(|span| span.trace_id == all[0].trace_id));
 }

@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::agent::Agent;
 use crate::agent::answer::AskMode;
+use crate::agent::desk::{Desk, Seat};
 use crate::app::App;
 use crate::cli::output::Output;
 use crate::cli::{Outcome, Usage, open};
@@ -15,6 +16,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::eval::{AnswersReport, JudgedReport, QuestionReport, Suite, SuiteLibrary, answers, fill, page};
 use crate::library::progress::{Course, Stage};
+use crate::llm::Usage as Tokens;
 use crate::store::month_of;
 
 /// What a suite may cost when nothing was said, in US dollars.
@@ -22,9 +24,23 @@ const USUAL_BUDGET_USD: f64 = 1.0;
 /// How many questions are shown that did not go as they should.
 const MOST_SHOWN: usize = 20;
 
-/// What is asked, and how.
+/// What `eval answers` is told.
 #[derive(Debug, Args)]
 pub struct AnswersArgs {
+    #[command(flatten)]
+    how: SuiteArgs,
+    /// Have a model judge the answers besides: whether quotations bear out each sentence, and which points are made. As
+    /// deepseek:NAME or openai:NAME; without a name, who plans and checks
+    #[arg(long, value_name = "MODEL", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    judge: Option<String>,
+    /// Write the report as a page with plots as well
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+/// What is asked, and how.
+#[derive(Debug, Args)]
+pub struct SuiteArgs {
     /// The suite: a file in the project's form, PubMedQA's or BioASQ's; without it, 25 questions over the sample library
     #[arg(long, value_name = "FILE")]
     suite: Option<PathBuf>,
@@ -37,17 +53,10 @@ pub struct AnswersArgs {
     /// What all answers together may cost at most, in US dollars; 1 where the models' prices are known
     #[arg(long = "budget", value_name = "USD")]
     budget_usd: Option<f64>,
-    /// Have a model judge the answers besides: whether quotations bear out each sentence, and which points are made. As
-    /// deepseek:NAME or openai:NAME; without a name, whoever plans and checks
-    #[arg(long, value_name = "MODEL", num_args = 0..=1, default_missing_value = "")]
-    judge: Option<String>,
-    /// Write the report as a page with plots as well
-    #[arg(long, value_name = "FILE")]
-    html: Option<PathBuf>,
 }
 
 pub(crate) async fn answers_command(config: Config, args: AnswersArgs, output: &mut Output) -> anyhow::Result<Outcome> {
-    let report = asked(config, &suite_of(&args)?, &args, output).await?;
+    let report = asked(config, &suite_of(&args.how)?, &args.how, args.judge.as_deref(), output).await?;
     if let Some(file) = &args.html {
         std::fs::write(file, page(&report)).with_context(|| format!("cannot write {}", file.display()))?;
     }
@@ -56,7 +65,7 @@ pub(crate) async fn answers_command(config: Config, args: AnswersArgs, output: &
 }
 
 /// The suite that is named, or the one that ships.
-pub(super) fn suite_of(args: &AnswersArgs) -> anyhow::Result<Suite> {
+pub(super) fn suite_of(args: &SuiteArgs) -> anyhow::Result<Suite> {
     if args.budget_usd.is_some_and(|budget| !(budget.is_finite() && budget >= 0.0)) {
         return Err(Usage("--budget must be 0 or more".to_owned()).into());
     }
@@ -71,14 +80,15 @@ pub(super) fn suite_of(args: &AnswersArgs) -> anyhow::Result<Suite> {
 pub(super) async fn asked(
     config: Config,
     suite: &Suite,
-    args: &AnswersArgs,
+    args: &SuiteArgs,
+    judge: Option<&str>,
     output: &Output,
 ) -> anyhow::Result<AnswersReport> {
     let folder = tempfile::tempdir()?;
     let config = if suite.library == SuiteLibrary::Home { config } else { config.elsewhere(folder.path()) };
     let mut app = open(config).await?;
-    limit_costs(&mut app, args.budget_usd).await?;
-    let judge = judge_of(&app, args.judge.as_deref())?;
+    let mut judge = judge_of(&app, judge)?;
+    limit_costs(&mut app, judge.as_mut(), args.budget_usd).await?;
     let meter = output.meter();
     let tell = |step| meter.tell(step);
     let course = Course::new(&tell);
@@ -99,16 +109,30 @@ fn judge_of(app: &App, name: Option<&str>) -> anyhow::Result<Option<Agent>> {
     }
 }
 
-/// From now on no more than so much is spent; a dollar where nothing was said and prices are known.
-async fn limit_costs(app: &mut App, budget_usd: Option<f64>) -> anyhow::Result<()> {
+/// From now on no more than so much is spent; a dollar where nothing was said and prices are known. Who answers and who judges have it
+/// together.
+async fn limit_costs(app: &mut App, judge: Option<&mut Agent>, budget_usd: Option<f64>) -> anyhow::Result<()> {
     let now = app.clock.now();
     let spent = app.library.store.spent_in(&month_of(now)).await?;
+    let known = |desk: &Desk, seats: &[Seat]| {
+        let is_known = |model: &str| desk.prices.cost_usd(model, &Tokens::default(), now).is_some();
+        seats.iter().all(|seat| is_known(seat.model.model()))
+    };
+    let limited = |desk: &Desk, all_known: bool| match budget_usd.or(all_known.then_some(USUAL_BUDGET_USD)) {
+        Some(budget) => Some(desk.monthly_usd.map_or(spent + budget, |cap| cap.min(spent + budget))),
+        None => desk.monthly_usd,
+    };
     let desk = &mut app.agent.desk;
-    let is_known = |model: &str| desk.prices.cost_usd(model, &crate::llm::Usage::default(), now).is_some();
-    let all_known = desk.models.strong.iter().all(|seat| is_known(seat.model.model()));
-    if let Some(budget) = budget_usd.or(all_known.then_some(USUAL_BUDGET_USD)) {
-        let most = spent + budget;
-        desk.monthly_usd = Some(desk.monthly_usd.map_or(most, |cap| cap.min(most)));
+    desk.monthly_usd = limited(desk, known(desk, &desk.models.strong));
+    if let Some(judge) = judge {
+        let desk = &mut judge.desk;
+        let is_known = known(desk, &desk.models.cheap);
+        desk.monthly_usd = limited(desk, is_known);
+        if desk.monthly_usd.is_some() && !is_known {
+            let why = "the price of the judge's model is not known, so that no budget (--budget, llm.monthly_usd) can hold for it; \
+                       give its price (llm.prices), or take another judge";
+            return Err(Usage(why.to_owned()).into());
+        }
     }
     Ok(())
 }
@@ -150,9 +174,9 @@ fn table(report: &AnswersReport) -> String {
 
 fn judgement(judged: &JudgedReport) -> String {
     let cost = judged.cost_usd.map_or("price not known".to_owned(), |cost| format!("${cost:.6}"));
-    let mut text = format!("\njudged by {}: {} answers, {cost}", judged.model, judged.n);
+    let mut text = format!("\njudged by {}: {} answers, {cost}", judged.models.join(", "), judged.n);
     if judged.failed > 0 {
-        let _ = write!(text, "; of {} its word could not be had", judged.failed);
+        let _ = write!(text, "; {} could not be judged (the log says why)", judged.failed);
     }
     text.push('\n');
     let of =

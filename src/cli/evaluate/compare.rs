@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 
-use super::answers::{AnswersArgs, asked, shown, suite_of};
+use super::answers::{SuiteArgs, asked, shown, suite_of};
 use crate::cli::output::Output;
 use crate::cli::{Outcome, Usage};
 use crate::config::Config;
@@ -20,7 +20,7 @@ pub struct CompareArgs {
     /// The same, held against the first
     b: String,
     #[command(flatten)]
-    how: AnswersArgs,
+    how: SuiteArgs,
 }
 
 pub(crate) async fn compare_command(config: Config, args: CompareArgs, output: &mut Output) -> anyhow::Result<Outcome> {
@@ -32,7 +32,7 @@ pub(crate) async fn compare_command(config: Config, args: CompareArgs, output: &
     Ok(Outcome::Done)
 }
 
-async fn report_of(config: &Config, name: &str, how: &AnswersArgs, output: &Output) -> anyhow::Result<AnswersReport> {
+async fn report_of(config: &Config, name: &str, how: &SuiteArgs, output: &Output) -> anyhow::Result<AnswersReport> {
     let file = PathBuf::from(name);
     if file.exists() {
         return read(&file);
@@ -47,7 +47,7 @@ async fn report_of(config: &Config, name: &str, how: &AnswersArgs, output: &Outp
         ))
     })?;
     let config = Config { settings: arm.settings.clone(), ..config.clone() };
-    asked(config, &suite_of(how)?, how, output).await
+    asked(config, &suite_of(how)?, how, None, output).await
 }
 
 fn read(file: &Path) -> anyhow::Result<AnswersReport> {

@@ -170,7 +170,8 @@ async fn judged(
     let (run, _) = Run::take_up(stored, store.clone(), app.clock).await?;
     let points: Vec<&str> = asked.points.iter().map(super::points::Point::told).collect();
     let failed = |fault: AgentError| AnswersError::Ask { id: asked.id.clone(), fault: fault.into() };
-    Ok(judge.appraise(&run, answer, &points).await.map_err(failed)?.map(JudgedQuestion::from))
+    let appraisal = judge.appraise(&run, answer, &points).await.map_err(failed)?;
+    Ok(Some(JudgedQuestion::of(appraisal, points.len())))
 }
 
 /// The papers that answer a question, each by all the ids that the suite has for it.

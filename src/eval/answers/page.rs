@@ -28,9 +28,10 @@ pub fn page(report: &AnswersReport) -> String {
         let or_none = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.3}"));
         let _ = writeln!(
             html,
-            "<h2>What {} thinks of it</h2>\n<p>Of {} answers: sentences that their quotations bear out {}, points made {}.</p>",
-            escaped(&judged.model),
+            "<h2>What a model thinks of it ({})</h2>\n<p>Of {} answers, {} more could not be judged: sentences that their quotations bear out {}, points made {}.</p>",
+            escaped(&judged.models.join(", ")),
             judged.n,
+            judged.failed,
             or_none(judged.support),
             or_none(judged.coverage)
         );
